@@ -1,0 +1,1 @@
+"""The codec contract: manifests, environments, sandbox and the verbs."""

@@ -1,0 +1,1 @@
+"""Paths, keys, records and the table of points."""

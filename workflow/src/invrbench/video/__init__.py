@@ -1,0 +1,1 @@
+"""Raw video: formats, readers, sources and the ffmpeg that serves them."""
