@@ -1,0 +1,184 @@
+"""The job a verb is started with, read from the harness's ``job.json``.
+
+Source: design document §4 (the codec contract).
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from inrkit.errors import CodecError
+from inrkit.video import RawFormat
+
+SCHEMA = 1
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The raw file to code: where it lies, what it holds, and its frame rate in frames/s."""
+
+    path: Path
+    format: RawFormat
+    fps: Fraction
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """Train a model of ``source``; write it under ``./model``.
+
+    ``parameters`` are the fit's resolved ones, ``checkpoint`` is a folder that survives kills and
+    ``key`` names this job whatever the folders are called.
+    """
+
+    source: Source
+    configuration: str
+    fit: str
+    parameters: dict[str, Any]
+    budget: str
+    seed: int
+    device: Device
+    threads: int
+    checkpoint: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class EncodeJob:
+    """Write ``./bitstream.bin`` from ``model``; ``parameters`` are the rate point's."""
+
+    source: Source
+    configuration: str
+    rate_point: str
+    parameters: dict[str, Any]
+    model: Path | None
+    fit: str | None
+    fit_parameters: dict[str, Any]
+    seed: int
+    device: Device
+    threads: int
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """Write raw frames to ``output`` from ``bitstream`` alone."""
+
+    bitstream: Path
+    output: Path
+    device: Device
+    threads: int
+
+
+Job = FitJob | EncodeJob | DecodeJob
+J = TypeVar("J", FitJob, EncodeJob, DecodeJob)
+
+
+def read_job(path: Path) -> Job:
+    """The job in ``path``.
+
+    Raises:
+        CodecError: not JSON, of another schema or verb, or a field is missing.
+    """
+    try:
+        fields = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise CodecError(f"{path} cannot be read as a job: {error}") from error
+    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
+        found = fields.get("schema") if isinstance(fields, dict) else None
+        raise CodecError(f"{path} has schema {found!r}; this codec reads schema {SCHEMA}.")
+    readers: dict[Any, Callable[[dict[str, Any]], Job]] = {
+        "fit": _fit_job,
+        "encode": _encode_job,
+        "decode": _decode_job,
+    }
+    verb = fields.get("verb")
+    if verb not in readers:
+        raise CodecError(f"{path} asks for the verb {verb!r}; use {', '.join(readers)}.")
+    try:
+        return readers[verb](fields)
+    except KeyError as error:
+        raise CodecError(f"{path} lacks the field {error} of a {verb} job.") from error
+
+
+def run_verb(kind: type[J], main: Callable[[J], None]) -> None:
+    """Run ``main`` on the job named on the command line; a :class:`CodecError` ends it with 1."""
+    try:
+        if len(sys.argv) != 2:
+            raise CodecError(f"usage: {Path(sys.argv[0]).name} job.json")
+        job = read_job(Path(sys.argv[1]))
+        if not isinstance(job, kind):
+            raise CodecError(f"{sys.argv[1]} is no {kind.__name__}; give it to the verb it names.")
+        main(job)
+    except CodecError as error:
+        sys.exit(f"error: {error}")
+
+
+def _source(fields: dict[str, Any]) -> Source:
+    held = RawFormat(
+        pixel_format=fields["pixel_format"],
+        width=fields["width"],
+        height=fields["height"],
+        frames=fields["frames"],
+        matrix=fields["matrix"],
+        range=fields["range"],
+    )
+    return Source(path=Path(fields["path"]), format=held, fps=Fraction(str(fields["fps"])))
+
+
+def _device(fields: dict[str, Any]) -> Device:
+    device: Device = fields["device"]
+    if device not in ("cpu", "cuda"):
+        raise CodecError(f"the device {device!r} is unknown; use cpu or cuda.")
+    return device
+
+
+def _fit_job(fields: dict[str, Any]) -> FitJob:
+    return FitJob(
+        source=_source(fields["source"]),
+        configuration=fields["configuration"],
+        fit=fields["fit"]["name"],
+        parameters=fields["fit"]["parameters"],
+        budget=fields["budget"],
+        seed=fields["seed"],
+        device=_device(fields),
+        threads=fields["threads"],
+        checkpoint=Path(fields["checkpoint"]),
+        key=_key(fields),
+    )
+
+
+def _encode_job(fields: dict[str, Any]) -> EncodeJob:
+    fit = fields.get("fit")
+    return EncodeJob(
+        source=_source(fields["source"]),
+        configuration=fields["configuration"],
+        rate_point=fields["rate_point"]["id"],
+        parameters=fields["rate_point"]["parameters"],
+        model=Path(fields["model"]) if "model" in fields else None,
+        fit=fit["name"] if fit else None,
+        fit_parameters=fit["parameters"] if fit else {},
+        seed=fields["seed"],
+        device=_device(fields),
+        threads=fields["threads"],
+    )
+
+
+def _decode_job(fields: dict[str, Any]) -> DecodeJob:
+    return DecodeJob(
+        bitstream=Path(fields["bitstream"]),
+        output=Path(fields["output"]),
+        device=_device(fields),
+        threads=fields["threads"],
+    )
+
+
+def _key(fields: dict[str, Any]) -> str:
+    """SHA-256 of the job without its folders, which may move between two starts."""
+    named = {name: value for name, value in fields.items() if name != "checkpoint"}
+    named["source"] = {name: v for name, v in fields["source"].items() if name != "path"}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
