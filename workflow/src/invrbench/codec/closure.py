@@ -1,0 +1,144 @@
+"""The files a verb needs: the static import closure of its script."""
+
+import ast
+import functools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from invrbench.codec.manifest import Manifest, Verb
+from invrbench.digest import digest_files
+from invrbench.errors import ManifestError
+
+_NOT_CODE = {"README.md", "codec.toml"}
+_NOT_COPIED = {"bitstreams", "models", "__pycache__"}
+
+
+@functools.cache
+def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
+    """Dotted names a Python file imports, from anywhere in it; relative ones keep their dots."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise ManifestError(f"{path.parent.name}/{path.name} does not parse: {error}.") from None
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            joint = "" if base.endswith(".") or not base else "."
+            names += [base, *(f"{base}{joint}{alias.name}" for alias in node.names)]
+    return tuple(names)
+
+
+def _candidates(parts: list[str], roots: tuple[Path, ...]) -> Iterator[Path]:
+    for root in roots:
+        for depth in range(1, len(parts) + 1):
+            stem = root.joinpath(*parts[:depth])
+            yield stem.with_suffix(".py")
+            yield stem / "__init__.py"
+
+
+def _resolve(name: str, path: Path, roots: tuple[Path, ...]) -> list[Path]:
+    """Files below ``roots`` that importing ``name`` from ``path`` runs."""
+    level = len(name) - len(name.lstrip("."))
+    parts = [part for part in name.lstrip(".").split(".") if part]
+    if level:
+        base = path.parent
+        for _ in range(level - 1):
+            base = base.parent
+        return [file for file in _candidates(parts, (base,)) if file.is_file()]
+    return [file for file in _candidates(parts, roots) if file.is_file()]
+
+
+def _follow(start: list[Path], roots: tuple[Path, ...]) -> set[Path]:
+    files: set[Path] = set()
+    waiting = list(start)
+    while waiting:
+        path = waiting.pop()
+        if path in files:
+            continue
+        files.add(path)
+        if path.suffix == ".py":
+            for name in _imports(path, path.stat().st_mtime_ns):
+                waiting += _resolve(name, path, roots)
+    return files
+
+
+def package_roots(manifest: Manifest) -> tuple[Path, ...]:
+    """Source folders of the toolboxes the manifest names.
+
+    Raises:
+        ManifestError: no folder beside the codec folders holds the toolbox.
+    """
+    found = []
+    repository = manifest.folder.parent.parent
+    for name in manifest.packages:
+        places = [manifest.folder.parent, repository / "proposals", repository / "anchors"]
+        sources = [place / name / "src" for place in places if (place / name / "src" / name).is_dir()]
+        if not sources:
+            raise ManifestError(
+                f"{manifest.path}: packages names {name!r}, but there is no "
+                f"{manifest.folder.parent.name}/{name}/src/{name} (nor under proposals/, anchors/)."
+            )
+        found.append(sources[0])
+    return tuple(found)
+
+
+def _script(manifest: Manifest, verb: Verb) -> Path | None:
+    """The verb's Python script inside the folder, or None for programs in other languages."""
+    for word in manifest.commands[verb]:
+        if word.startswith("{codec}/") and word.endswith(".py"):
+            path = manifest.folder / word.removeprefix("{codec}/")
+            if not path.is_file():
+                raise ManifestError(
+                    f"{manifest.path}: [commands].{verb} names {path.name}, "
+                    "which is not in the folder."
+                )
+            return path
+    return None
+
+
+def verb_files(manifest: Manifest, verb: Verb) -> dict[str, Path]:
+    """Files a verb runs on, by path relative to ``{codec}``.
+
+    The import closure of its script over the folder and its packages; for decode the folder's
+    part is exactly ``[decoder].files``. Verbs that are no Python script get the whole folder
+    less README, manifest and brought files.
+    """
+    script = _script(manifest, verb)
+    packages = package_roots(manifest)
+    if verb == "decode" and manifest.decoder_files:
+        own = [manifest.folder / name for name in manifest.decoder_files]
+        closure = _follow([path for path in own if path.suffix == ".py"], packages)
+        files = set(own) | {path for path in closure if path not in own}
+    elif script is not None:
+        files = _follow([script], (manifest.folder, *packages))
+    else:
+        files = {
+            path
+            for path in manifest.folder.rglob("*")
+            if path.is_file()
+            and path.name not in _NOT_CODE
+            and not _NOT_COPIED & set(path.relative_to(manifest.folder).parts)
+        }
+    named = {}
+    for path in files:
+        root = next(root for root in (manifest.folder, *packages) if path.is_relative_to(root))
+        named[path.relative_to(root).as_posix()] = path
+    return named
+
+
+def verb_digest(manifest: Manifest, verb: Verb) -> str:
+    """Digest of a verb's code: syntax trees of its closure, and the command that runs it."""
+    files = sorted(verb_files(manifest, verb).items())
+    return digest_files(files) + ":" + " ".join(manifest.commands[verb])
+
+
+def copy_closure(manifest: Manifest, verb: Verb, target: Path) -> None:
+    """Copy the verb's files into ``target``, which becomes ``{codec}`` and its PYTHONPATH."""
+    for name, path in verb_files(manifest, verb).items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place)

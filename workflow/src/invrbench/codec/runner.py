@@ -1,0 +1,231 @@
+"""Run one verb of one codec: workspace, command, walls, and what must come out of it."""
+
+import json
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invrbench.codec import sandbox
+from invrbench.codec.closure import copy_closure
+from invrbench.codec.environment import Interpreter, clean_environment, interpreter_of
+from invrbench.codec.manifest import Manifest, Verb
+from invrbench.codec.process import Limits, Outcome, run_bounded
+from invrbench.digest import write_json
+from invrbench.errors import ContractError
+from invrbench.video.ffmpeg import find_ffmpeg
+from invrbench.video.format import VideoFormat
+
+LOG_TAIL_LINES = 30
+_SLACK_BYTES = 1 << 20  # decode may write logs and notes beside its frames
+_PICKLE_OR_ZIP = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+
+
+@dataclass(frozen=True)
+class VerbRun:
+    """A verb that ended well.
+
+    ``level`` is the sandbox's, "none" for fit and encode; ``notes`` is what the codec reports of
+    itself; ``command`` is what ran, as a person would type it.
+    """
+
+    outcome: Outcome
+    level: str
+    device: str
+    command: str
+    notes: dict[str, Any]
+
+
+@contextmanager
+def workspace(parent: Path) -> Iterator[Path]:
+    """A fresh folder with ``code/``, ``work/``, ``home/`` and ``tmp/``, removed at the end."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent)).resolve()
+    try:
+        for name in ("code", "work", "home", "tmp"):
+            (folder / name).mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def log_tail(log: Path) -> str:
+    """The last lines of a log, without progress reports."""
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    lines = [line for line in lines if not line.startswith("progress ")]
+    return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+def _argv(manifest: Manifest, verb: Verb, interpreter: Interpreter, code: str) -> list[str]:
+    places = {"{codec}": code, "{python}": str(interpreter.python)}
+    words = []
+    for word in manifest.commands[verb]:
+        for name, value in places.items():
+            word = word.replace(name, value)
+        words.append(word)
+    return words
+
+
+def _fail(manifest: Manifest, verb: Verb, why: str, log: Path) -> ContractError:
+    tail = log_tail(log)
+    quoted = f"\nIts last lines were:\n{tail}" if tail else "\nIt printed nothing."
+    return ContractError(f"{manifest.codec}: {verb} {why}.{quoted}")
+
+
+def _notes(work: Path) -> dict[str, Any]:
+    path = work / "notes.json"
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > 1_000_000:
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def check_bitstream(manifest: Manifest, path: Path) -> None:
+    """Refuse a bitstream that is no regular file, empty, or a pickle or zip archive.
+
+    Raises:
+        ContractError: says which.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ContractError(f"{manifest.codec}: encode left no regular file bitstream.bin.")
+    if path.stat().st_size == 0:
+        raise ContractError(f"{manifest.codec}: bitstream.bin is empty; a rate of 0 is no rate.")
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith(_PICKLE_OR_ZIP):
+        raise ContractError(
+            f"{manifest.codec}: bitstream.bin begins like a pickle or a zip archive; "
+            "bitstreams that need unpickling are refused."
+        )
+
+
+def check_decoded(manifest: Manifest, path: Path, expected: VideoFormat) -> None:
+    """Refuse decoded output that is not exactly the frames of the source's format.
+
+    Raises:
+        ContractError: with both lengths in bytes and frames.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ContractError(f"{manifest.codec}: decode wrote no file.")
+    size = path.stat().st_size
+    if size != expected.file_bytes:
+        frames = size / expected.frame_bytes
+        raise ContractError(
+            f"{manifest.codec}: decode wrote {size} bytes ({frames:g} frames of {expected.width}x"
+            f"{expected.height} {expected.pixel_format}); expected {expected.file_bytes} "
+            f"({expected.frames} frames)."
+        )
+
+
+def _limits(manifest: Manifest, verb: Verb, output_bytes: int | None) -> Limits:
+    resources = manifest.resources_of(verb)
+    return Limits(resources.mem_mb, resources.runtime_min, output_bytes)
+
+
+def run_in_the_open(
+    manifest: Manifest,
+    verb: Verb,
+    job: Mapping[str, Any],
+    *,
+    folder: Path,
+    log: Path,
+) -> VerbRun:
+    """Run fit or encode in ``folder``, a :func:`workspace`; its outputs lie in ``folder/work``.
+
+    Raises:
+        ContractError: the verb failed; quotes the end of its log.
+    """
+    copy_closure(manifest, verb, folder / "code")
+    work = folder / "work"
+    write_json(work / "job.json", job)
+    argv = [*_argv(manifest, verb, interpreter_of(manifest), str(folder / "code")), "job.json"]
+    env = clean_environment(
+        manifest,
+        code=str(folder / "code"),
+        home=str(folder / "home"),
+        temporary=str(folder / "tmp"),
+        threads=job["threads"],
+        device=job["device"],
+    )
+    outcome = run_bounded(argv, cwd=work, env=env, log=log, limits=_limits(manifest, verb, None))
+    if outcome.failure:
+        raise _fail(manifest, verb, outcome.failure, log)
+    command = shlex.join(manifest.commands[verb]) + " job.json"
+    return VerbRun(outcome, "none", job["device"], command, _notes(work))
+
+
+def _decode_mounts(manifest: Manifest, folder: Path, device: str) -> sandbox.Mounts:
+    read_only = set(interpreter_of(manifest).prefixes)
+    if "ffmpeg" in manifest.tools:
+        read_only.add(find_ffmpeg().path)
+    system = Path("/usr")
+    return sandbox.Mounts(
+        code=folder / "code",
+        bitstream=folder / "bitstream.bin",
+        work=folder / "work",
+        read_only=tuple(sorted(p for p in read_only if p != system and system not in p.parents)),
+        devices=sandbox.cuda_devices() if device == "cuda" else (),
+    )
+
+
+def run_decode(
+    manifest: Manifest,
+    bitstream: Path,
+    *,
+    folder: Path,
+    log: Path,
+    device: str,
+    threads: int,
+    expected: VideoFormat,
+) -> tuple[VerbRun, Path]:
+    """Decode a bitstream inside the strongest sandbox of this machine.
+
+    The decoder gets the bitstream and its declared files; it is not told the size it must write.
+
+    Returns:
+        The run, and the path of the decoded frames inside ``folder``.
+
+    Raises:
+        ContractError: the decoder failed or wrote the wrong number of bytes.
+    """
+    check_bitstream(manifest, bitstream)
+    copy_closure(manifest, "decode", folder / "code")
+    shutil.copyfile(bitstream, folder / "bitstream.bin")
+    level = sandbox.strongest_level(cuda=device == "cuda")
+    inside = folder if level == "none" else sandbox.INSIDE
+    job = {
+        "schema": 1,
+        "verb": "decode",
+        "bitstream": str(inside / "bitstream.bin"),
+        "output": str(inside / "work" / "decoded.raw"),
+        "device": device,
+        "threads": threads,
+    }
+    write_json(folder / "work" / "job.json", job)
+    words = _argv(manifest, "decode", interpreter_of(manifest), str(inside / "code"))
+    mounts = _decode_mounts(manifest, folder, device)
+    argv = sandbox.wrap(level, mounts, [*words, "job.json"])
+    walled = level != "none"
+    env = clean_environment(
+        manifest,
+        code=str(inside / "code"),
+        home=str(inside / "work") if walled else str(folder / "home"),
+        temporary="/tmp" if walled else str(folder / "tmp"),
+        threads=threads,
+        device=device,
+    )
+    limits = _limits(manifest, "decode", expected.file_bytes + _SLACK_BYTES)
+    outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
+    if outcome.failure:
+        raise _fail(manifest, "decode", outcome.failure, log)
+    decoded = folder / "work" / "decoded.raw"
+    check_decoded(manifest, decoded, expected)
+    command = shlex.join(manifest.commands["decode"]) + " job.json"
+    return VerbRun(outcome, level, device, command, _notes(folder / "work")), decoded

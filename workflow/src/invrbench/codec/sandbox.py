@@ -1,0 +1,145 @@
+"""The walls around decode: an allow-list of read-only folders, no network, no other process.
+
+Levels, strongest first: ``bubblewrap`` (its program ``bwrap``), ``unshare`` (the same mounts made
+by hand in a user namespace), ``none``. The level that was used is part of every record.
+"""
+
+import functools
+import glob
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["bubblewrap", "unshare", "none"]
+LEVELS: tuple[Level, ...] = ("bubblewrap", "unshare", "none")
+LIMIT_VARIABLE = "INVRBENCH_SANDBOX"  # names the strongest level to use, for tests and odd hosts
+INSIDE = Path("/job")
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/alternatives")
+_TMP_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Mounts:
+    """What decode sees beside the system libraries.
+
+    ``code`` and ``bitstream`` are read-only, ``work`` is writable; inside they lie at
+    ``/job/code``, ``/job/bitstream.bin`` and ``/job/work``. ``read_only`` keep their paths.
+    """
+
+    code: Path
+    bitstream: Path
+    work: Path
+    read_only: tuple[Path, ...]
+    devices: tuple[Path, ...] = ()
+
+
+def cuda_devices() -> tuple[Path, ...]:
+    """Device files of NVIDIA's driver on this machine."""
+    return tuple(Path(name) for name in sorted(glob.glob("/dev/nvidia*")))
+
+
+def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), name]
+        elif path.exists():
+            words += ["--ro-bind", name, name]
+    words += ["--dir", "/etc"]
+    for name in _SYSTEM_FILES:
+        words += ["--ro-bind-try", name, name]
+    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]
+    for path in mounts.read_only:
+        words += ["--ro-bind", str(path), str(path)]
+    for path in mounts.devices:
+        words += ["--dev-bind", str(path), str(path)]
+    if mounts.devices:
+        words += ["--ro-bind", "/sys", "/sys"]
+    words += ["--ro-bind", str(mounts.code), str(INSIDE / "code")]
+    words += ["--ro-bind", str(mounts.bitstream), str(INSIDE / "bitstream.bin")]
+    words += ["--bind", str(mounts.work), str(INSIDE / "work")]
+    return [*words, "--chdir", str(INSIDE / "work"), "--", *argv]
+
+
+def _bind(source: Path, target: str, *, writable: bool = False) -> list[str]:
+    place = f'"$R"{shlex.quote(target)}'
+    make = f"mkdir -p {place}" if source.is_dir() else f'mkdir -p "$(dirname {place})"; : > {place}'
+    lines = [make, f"mount --rbind {shlex.quote(str(source))} {place}"]
+    if not writable:
+        lines.append(f"mount -o remount,bind,ro {place}")
+    return lines
+
+
+def _unshare(mounts: Mounts, argv: Sequence[str]) -> list[str]:
+    lines = ["set -e", "R=$(mktemp -d)", f'mount -t tmpfs -o size={_TMP_BYTES} tmpfs "$R"']
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.is_symlink():
+            lines.append(f'ln -s {shlex.quote(str(path.readlink()))} "$R"{name}')
+        elif path.exists():
+            lines += _bind(path, name)
+    for name in _SYSTEM_FILES:
+        if Path(name).exists():
+            lines += _bind(Path(name), name)
+    for path in mounts.read_only:
+        lines += _bind(path, str(path))
+    for path in (*mounts.devices, *(Path(p) for p in ("/dev/null", "/dev/zero", "/dev/urandom"))):
+        lines += _bind(path, str(path), writable=True)
+    lines += _bind(mounts.code, str(INSIDE / "code"))
+    lines += _bind(mounts.bitstream, str(INSIDE / "bitstream.bin"))
+    lines += _bind(mounts.work, str(INSIDE / "work"), writable=True)
+    lines += ['mkdir -p "$R"/proc "$R"/tmp', 'mount -t proc proc "$R"/proc']
+    inner = f"cd {INSIDE / 'work'} && exec {shlex.join(argv)}"
+    lines.append(f'exec chroot "$R" /bin/sh -c {shlex.quote(inner)}')
+    spaces = ["--user", "--map-root-user", "--mount", "--net", "--ipc", "--pid", "--fork"]
+    return ["unshare", *spaces, "--kill-child", "sh", "-c", "\n".join(lines)]
+
+
+def wrap(level: Level, mounts: Mounts, argv: Sequence[str]) -> list[str]:
+    """The command line that runs ``argv`` inside the walls of ``level``."""
+    if level == "bubblewrap":
+        return _bubblewrap(mounts, argv)
+    if level == "unshare":
+        return _unshare(mounts, argv)
+    return list(argv)
+
+
+def _starts(level: Level, devices: tuple[Path, ...]) -> bool:
+    """Whether a trivial program runs inside ``level`` here."""
+    program = {"bubblewrap": "bwrap", "unshare": "unshare"}[level]
+    if shutil.which(program) is None:
+        return False
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="invrbench-") as name:
+        folder = Path(name)
+        (folder / "code").mkdir()
+        (folder / "work").mkdir()
+        (folder / "bitstream.bin").touch()
+        mounts = Mounts(folder / "code", folder / "bitstream.bin", folder / "work", (), devices)
+        probe = wrap(level, mounts, ["/bin/sh", "-c", "test ! -e /root && test ! -e /home && : > x"])
+        done = subprocess.run(probe, capture_output=True, check=False, timeout=20)
+        return done.returncode == 0 and (folder / "work" / "x").exists()
+
+
+@functools.cache
+def strongest_level(*, cuda: bool = False) -> Level:
+    """The strongest level that starts on this machine (with the GPU's devices, if asked).
+
+    The variable ``INVRBENCH_SANDBOX`` may name a weaker one as the strongest to try.
+    """
+    limit = os.environ.get(LIMIT_VARIABLE, LEVELS[0])
+    start = LEVELS.index(limit) if limit in LEVELS else 0  # type: ignore[arg-type]
+    devices = cuda_devices() if cuda else ()
+    for level in LEVELS[start:]:
+        if level == "none" or _starts(level, devices):
+            return level
+    return "none"
