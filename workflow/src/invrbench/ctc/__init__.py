@@ -1,0 +1,1 @@
+"""What is tested: sequences, test conditions, and selections of their points."""

@@ -1,0 +1,189 @@
+"""Test conditions, ctc/<name>.yaml: which codecs, sequences, rate points and metrics belong."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from invrbench.ctc.documents import check_document, read_yaml, shown
+from invrbench.ctc.names import suggest
+from invrbench.ctc.sequences import Sequence, SequenceRef
+from invrbench.digest import digest_value
+from invrbench.errors import ConditionsError
+
+PATH_FILES = ("paths.yaml", "paths.example.yaml")
+DEFAULT_BD_METRICS = ("psnr_y_db", "psnr_yuv_db", "ms_ssim_y_db", "vmaf")
+Value = int | float | str
+Grid = Mapping[str, tuple[Value, ...]]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The comparison a summary leads with: against ``anchor``, by each of ``metrics``."""
+
+    anchor: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Test:
+    """Every codec on every sequence in every configuration of one block.
+
+    ``grids`` holds, for codecs whose rate points the conditions choose, the grids that add up;
+    a codec that is not in it keeps its own.
+    """
+
+    sequences: tuple[SequenceRef, ...]
+    configurations: tuple[str, ...]
+    codecs: tuple[str, ...]
+    grids: Mapping[str, tuple[Grid, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """One file of test conditions, checked."""
+
+    name: str
+    title: str
+    budget: str
+    seeds: int
+    families: tuple[str, ...]
+    headline: Headline
+    anchors: tuple[str, ...]
+    bd_metrics: tuple[str, ...]
+    tests: tuple[Test, ...]
+    keep_decoded: bool = False
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Codecs named by any test, in order of first mention."""
+        return tuple(dict.fromkeys(codec for test in self.tests for codec in test.codecs))
+
+    @property
+    def sequences(self) -> tuple[SequenceRef, ...]:
+        """Sequences named by any test, in order of first mention."""
+        return tuple(dict.fromkeys(each for test in self.tests for each in test.sequences))
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON, sequences written as text."""
+        value = asdict(self)
+        for test, written in zip(self.tests, value["tests"], strict=True):
+            written["sequences"] = [str(each) for each in test.sequences]
+        return value
+
+    def digest(self) -> str:
+        """Digest of everything the file says but for its free text."""
+        value = self.to_json()
+        del value["title"], value["note"]
+        return digest_value(value)
+
+
+def find_conditions(folder: Path, name: object) -> Path:
+    """The file of the conditions called ``name``, as typed after ``--config ctc=``.
+
+    Raises:
+        ConditionsError: no such file; names the nearest.
+    """
+    known = [path.stem for path in sorted(folder.glob("*.yaml")) if path.name not in PATH_FILES]
+    if not isinstance(name, str) or name not in known:
+        raise ConditionsError(
+            f"--config ctc={name}: no such test conditions under {shown(folder)}/; "
+            f"{suggest(str(name), known)}."
+        )
+    return folder / f"{name}.yaml"
+
+
+def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions:
+    """The test conditions of one file, their sequences looked up.
+
+    Raises:
+        ConditionsError: names file, key and what is allowed.
+    """
+    where = shown(path)
+    value = read_yaml(path, ConditionsError)
+    check_document(value, "conditions", where, ConditionsError)
+    if value["name"] != path.stem:
+        raise ConditionsError(
+            f"{where}: name is {value['name']!r}; expected the file's name, {path.stem!r}."
+        )
+    anchors, headline = tuple(value["anchors"]), value["headline"]
+    if headline["anchor"] not in anchors:
+        raise ConditionsError(
+            f"{where}: headline.anchor is {headline['anchor']!r}, which is not among the "
+            f"anchors {', '.join(anchors)}."
+        )
+    tests = tuple(_test(test, value.get("grids", {}), sequences, where) for test in value["tests"])
+    conditions = Conditions(
+        name=value["name"],
+        title=value["title"],
+        budget=value["budget"],
+        seeds=value.get("seeds", 1),
+        families=tuple(value["families"]),
+        headline=Headline(headline["anchor"], tuple(headline["metrics"])),
+        anchors=anchors,
+        bd_metrics=tuple(value.get("bd_metrics", DEFAULT_BD_METRICS)),
+        tests=tests,
+        keep_decoded=value.get("keep_decoded", False),
+        tolerances=value.get("tolerances", {}),
+        note=value.get("note", ""),
+    )
+    for named in (*anchors, *value.get("grids", {})):
+        if named not in conditions.codecs:
+            raise ConditionsError(
+                f"{where}: {named} is named under anchors or grids, but no test runs it; "
+                f"{suggest(named, conditions.codecs)}."
+            )
+    return conditions
+
+
+def _grids(value: Mapping[str, Any]) -> dict[str, tuple[Grid, ...]]:
+    return {
+        codec: tuple(
+            {key: tuple(values) for key, values in grid.items()}
+            for grid in (grids if isinstance(grids, list) else [grids])
+        )
+        for codec, grids in value.items()
+    }
+
+
+def _test(
+    test: Mapping[str, Any],
+    common: Mapping[str, Any],
+    sequences: Mapping[str, Sequence],
+    where: str,
+) -> Test:
+    try:
+        references = tuple(SequenceRef.parse(text, sequences) for text in test["sequences"])
+    except ConditionsError as problem:
+        raise ConditionsError(f"{where}: {problem}") from None
+    for reference in () if test.get("scene_cuts_allowed", False) else references:
+        _refuse_scene_cut(reference, sequences[reference.sequence], where)
+    own = test.get("grids", {})
+    for codec in own:
+        if codec not in test["codecs"]:
+            raise ConditionsError(
+                f"{where}: tests[].grids names {codec}, which that test does not run; "
+                f"{suggest(codec, test['codecs'])}."
+            )
+    return Test(
+        sequences=references,
+        configurations=tuple(test["configurations"]),
+        codecs=tuple(test["codecs"]),
+        grids=_grids(
+            {key: each for key, each in {**common, **own}.items() if key in test["codecs"]}
+        ),
+    )
+
+
+def _refuse_scene_cut(reference: SequenceRef, sequence: Sequence, where: str) -> None:
+    """A clip that holds a scene cut measures the cut; the entry's `scene_cuts` say where."""
+    cut = reference.cut
+    start, count = (cut.start, cut.count) if cut else (0, sequence.format.frames)
+    inside = [frame for frame in sequence.scene_cuts if start < frame < start + count]
+    if inside:
+        raise ConditionsError(
+            f"{where}: {reference} holds scene cuts at frame {', '.join(map(str, inside))}; "
+            f"choose frames within one scene (scenes open at {sequence.scene_cuts})."
+        )

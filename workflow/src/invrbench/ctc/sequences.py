@@ -1,0 +1,326 @@
+"""Sequence entries under ctc/sequences/, names of cuts, and where their files lie here."""
+
+import importlib.metadata
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from invrbench.ctc.documents import check_document, read_yaml, shown
+from invrbench.ctc.names import is_id, suggest
+from invrbench.errors import ConditionsError, SequenceError, UnsupportedError
+from invrbench.video.format import VideoFormat
+from invrbench.video.sources import ResolvedSource, SourceFile
+from invrbench.video.steps import Step, step_from_json
+
+PATHS_VARIABLE = "INVRBENCH_PATHS"
+_CUT = re.compile(r"(0|[1-9]\d*)\+([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``count`` frames from frame ``start`` on; written ``@0+32``."""
+
+    start: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.start}+{self.count}"
+
+
+@dataclass(frozen=True)
+class SequenceRef:
+    """A sequence as test conditions name it: id, view split of a multiview entry, cut."""
+
+    sequence: str
+    view_split: str | None = None
+    cut: Cut | None = None
+
+    def __str__(self) -> str:
+        views = f".{self.view_split}" if self.view_split else ""
+        return f"{self.sequence}{views}" + (f"@{self.cut}" if self.cut else "")
+
+    @classmethod
+    def parse(cls, text: str, known: Collection[str] | None = None) -> "SequenceRef":
+        """The reference written as ``id[.viewsplit][@start+count]``.
+
+        Ids may hold dots, so a view split is told from an id by the ``known`` ids alone.
+
+        >>> SequenceRef.parse("Cactus@0+32").cut
+        Cut(start=0, count=32)
+        >>> str(SequenceRef.parse("CBABasketball.v05v25@0+97", ["CBABasketball"]))
+        'CBABasketball.v05v25@0+97'
+
+        Raises:
+            ConditionsError: no such form, or an id that is not among the known ones.
+        """
+        name, at, frames = text.partition("@")
+        match = _CUT.fullmatch(frames)
+        if not is_id(name) or (at and match is None):
+            raise ConditionsError(
+                f"sequence {text!r}: expected id or id@first+count in frames, "
+                "e.g. Cactus or Cactus@0+32 (32 frames from frame 0)."
+            )
+        cut = Cut(int(match[1]), int(match[2])) if match else None
+        if known is None or name in known:
+            return cls(name, None, cut)
+        heads = [each for each in known if name.startswith(f"{each}.")]
+        if not heads:
+            raise ConditionsError(f"sequence {name!r} is unknown; {suggest(name, known)}.")
+        head = max(heads, key=len)
+        return cls(head, name[len(head) + 1 :], cut)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One entry: what the whole raw file holds, where it comes from, who vouches for its md5.
+
+    ``scene_cuts`` are the frames that open a new scene. ``cuts`` maps ``start+count`` to the md5
+    of that part's raw file. ``folder`` is where the entry's file lies, ``origin`` its name.
+    """
+
+    id: str
+    sequence_class: str
+    format: VideoFormat
+    source: Mapping[str, Any]
+    may_publish: bool = False
+    title: str = ""
+    note: str = ""
+    md5: str | None = None
+    md5_source: str | None = None
+    cuts: Mapping[str, str] = field(default_factory=dict)
+    scene_cuts: tuple[int, ...] = ()
+    folder: Path = Path()
+    origin: str = ""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Integer steps from the source sequence to this one; empty unless derived."""
+        return tuple(step_from_json(step) for step in self.source.get("steps", ()))
+
+
+@dataclass(frozen=True)
+class PathMap:
+    """Where this machine keeps files that are not in the repository."""
+
+    origin: str
+    files: Mapping[str, Path] = field(default_factory=dict)
+    roots: tuple[Path, ...] = ()
+
+    def find(self, sequence: str, names: list[str]) -> tuple[Path | None, str | None]:
+        """Path of a sequence's file or folder, or None and what to do.
+
+        An entry under the id or a file name wins; then the roots and the folders right below
+        them are searched for the file names, in order.
+        """
+        for key in (sequence, *names):
+            if key in self.files:
+                path = self.files[key]
+                if path.exists():
+                    return path, None
+                return None, (
+                    f"source not on this machine: {self.origin} names {path} for {key}, "
+                    "which does not exist; correct the path or bring the file"
+                )
+        for root in self.roots:
+            for name in names:
+                for path in (root / name, *sorted(root.glob(f"*/{name}"))):
+                    if path.exists():
+                        return path, None
+        return None, (
+            f"source not on this machine: put {names[0]} into a folder listed under `roots` in "
+            f"{self.origin}, or name its path there as `{sequence}: /path/to/file`"
+        )
+
+
+def load_paths(repository: Path) -> PathMap:
+    """The machine's path map: the file named by ``INVRBENCH_PATHS``, else ctc/paths.yaml.
+
+    Relative paths in it are relative to the file. No file is an empty map.
+
+    Raises:
+        ConditionsError: the named file is absent, or holds anything but paths.
+    """
+    named = os.environ.get(PATHS_VARIABLE)
+    path = Path(named).expanduser() if named else repository / "ctc" / "paths.yaml"
+    if not named and not path.exists():
+        return PathMap(origin="ctc/paths.yaml")
+    where = shown(path)
+    value = read_yaml(path, ConditionsError) or {}
+    if not isinstance(value, dict):
+        raise ConditionsError(f"{where}: expected lines `<sequence id or file name>: <path>`.")
+    roots = value.pop("roots", None) or []
+    if not isinstance(roots, list):
+        raise ConditionsError(f"{where}: roots is {roots!r}; expected a list of folders.")
+    for key, each in [*value.items(), *(("roots", root) for root in roots)]:
+        if not isinstance(each, str) or not isinstance(key, str):
+            raise ConditionsError(f"{where}: {key} is {each!r}; expected a path (a text).")
+    base = path.resolve().parent
+    return PathMap(
+        origin=where,
+        files={key: base / Path(each).expanduser() for key, each in value.items()},
+        roots=tuple(base / Path(root).expanduser() for root in roots),
+    )
+
+
+def load_sequences(folder: Path) -> dict[str, Sequence]:
+    """All entries of the YAML files right below ``folder``, by id.
+
+    Raises:
+        SequenceError: an unusable entry; an id given twice, case not counting.
+    """
+    found: dict[str, Sequence] = {}
+    spelled: dict[str, Sequence] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for sequence in load_file(path):
+            other = spelled.setdefault(sequence.id.lower(), sequence)
+            if other is not sequence:
+                raise SequenceError(
+                    f"{sequence.origin}: the id {sequence.id} is taken by {other.id} in "
+                    f"{other.origin} (case does not count); rename one."
+                )
+            found[sequence.id] = sequence
+    for sequence in found.values():
+        _chain(sequence, found)
+    return found
+
+
+def load_file(path: Path) -> list[Sequence]:
+    """The entries of one YAML file, in order.
+
+    Raises:
+        SequenceError: names file, key and what is allowed.
+    """
+    where = shown(path)
+    value = read_yaml(path, SequenceError)
+    check_document(value, "sequence", where, SequenceError)
+    defaults = value.get("defaults", {})
+    entries = []
+    for entry in value["sequences"]:
+        entries.append(_entry({**defaults, **entry}, path.parent, where))
+    return entries
+
+
+def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
+    name = entry["id"]
+    needed = ("class", "width", "height", "pixel_format", "fps", "frames", "matrix", "range")
+    absent = [key for key in needed if key not in entry]
+    if absent:
+        raise SequenceError(f"{where}: sequence {name} lacks the key {', '.join(absent)}.")
+    if not is_id(name):
+        raise SequenceError(f"{where}: the id {name!r} is reserved; choose another.")
+    try:
+        layout = VideoFormat(
+            pixel_format=entry["pixel_format"],
+            width=entry["width"],
+            height=entry["height"],
+            fps=Fraction(str(entry["fps"])),
+            frames=entry["frames"],
+            matrix=entry["matrix"],
+            range=entry["range"],
+        )
+    except (SequenceError, ZeroDivisionError) as problem:
+        raise SequenceError(f"{where}: sequence {name}: {problem}") from None
+    if entry["source"]["kind"] == "images" and layout.pixel_format != "rgb24":
+        raise SequenceError(f"{where}: sequence {name}: images need pixel_format rgb24.")
+    return Sequence(
+        id=name,
+        sequence_class=entry["class"],
+        format=layout,
+        source=entry["source"],
+        may_publish=entry.get("may_publish", False),
+        title=entry.get("title", name),
+        note=entry.get("note", ""),
+        md5=entry.get("md5"),
+        md5_source=entry.get("md5_source"),
+        cuts=entry.get("cuts", {}),
+        scene_cuts=tuple(entry.get("scene_cuts", ())),
+        folder=folder,
+        origin=where,
+    )
+
+
+def _chain(sequence: Sequence, sequences: Mapping[str, Sequence]) -> list[Sequence]:
+    """The sequence and those it derives from, the one with a file last."""
+    chain = [sequence]
+    while chain[-1].source["kind"] == "sequence":
+        last = chain[-1]
+        base = last.source["sequence"]
+        if base not in sequences:
+            raise SequenceError(
+                f"{last.origin}: {last.id} derives from {base!r}, which is unknown; "
+                f"{suggest(base, sequences)}."
+            )
+        if sequences[base] in chain:
+            raise SequenceError(f"{last.origin}: {last.id} derives from itself through {base}.")
+        chain.append(sequences[base])
+    return chain
+
+
+def resolve(ref: SequenceRef, sequences: Mapping[str, Sequence], paths: PathMap) -> ResolvedSource:
+    """How the raw file of a reference is made on this machine; reads no sample.
+
+    Raises:
+        ConditionsError: unknown sequence.
+        SequenceError: a cut beyond the end, or steps that do not fit.
+        UnsupportedError: a view split of a sequence that has one view.
+    """
+    if ref.sequence not in sequences:
+        raise ConditionsError(
+            f"sequence {ref.sequence!r} is unknown; {suggest(ref.sequence, sequences)}."
+        )
+    if ref.view_split:
+        raise UnsupportedError(
+            f"{ref}: {ref.sequence} has one view and no view split {ref.view_split!r}; "
+            f"write {SequenceRef(ref.sequence, None, ref.cut)}."
+        )
+    sequence = sequences[ref.sequence]
+    chain = _chain(sequence, sequences)
+    cut = ref.cut or Cut(0, sequence.format.frames)
+    resolved = ResolvedSource(
+        name=str(ref),
+        file=_locate(chain[-1], paths),
+        steps=tuple(step for each in reversed(chain) for step in each.steps),
+        whole=sequence.format,
+        start=cut.start,
+        count=cut.count,
+        md5=sequence.md5,
+        cut_md5=sequence.cuts.get(str(cut)),
+        md5_source=sequence.md5_source,
+    )
+    resolved.check()
+    return resolved
+
+
+def _locate(sequence: Sequence, paths: PathMap) -> SourceFile:
+    source = sequence.source
+    path, missing = _find(sequence, paths)
+    return SourceFile(declared=dict(source), format=sequence.format, path=path, missing=missing)
+
+
+def _find(sequence: Sequence, paths: PathMap) -> tuple[Path | None, str | None]:
+    source = sequence.source
+    if source["kind"] == "package":
+        return _in_distribution(source["distribution"], source["file"])
+    if source["kind"] == "embedded":
+        path = sequence.folder / source["file"]
+        absent = f"source not on this machine: {shown(path)} is missing from this checkout"
+        return (path, None) if path.is_file() else (None, absent)
+    names = source["folder"] if source["kind"] == "images" else source["file"]
+    return paths.find(sequence.id, [names] if isinstance(names, str) else list(names))
+
+
+def _in_distribution(distribution: str, file: str) -> tuple[Path | None, str | None]:
+    try:
+        path = Path(str(importlib.metadata.distribution(distribution).locate_file(file)))
+    except importlib.metadata.PackageNotFoundError:
+        return None, (
+            f"source not on this machine: {distribution} is not installed; "
+            f"pip install {distribution}"
+        )
+    if path.is_file():
+        return path, None
+    return None, f"source not on this machine: {distribution} as installed has no {file}"
