@@ -3,7 +3,7 @@
 The container says which codec and version wrote it, carries what the decoder must know beside
 the weights (size, frame count, …) and refuses what does not fit: another codec, another version,
 a cut, an appended or a flipped byte. It is counted as rate, so it is small: with a codec id of
-five characters, a header of seven small numbers and one section it takes 20 bytes.
+five characters, the header of a still (``VIDEO_SCHEMA``) and one section it takes 21 bytes.
 
 ```
 offset  bytes  what
