@@ -16,7 +16,9 @@ def _validator(name: str) -> Any:
 
     path = SCHEMAS / f"{name}.schema.json"
     if not path.is_file():
-        raise ToolError(f"{path.name} is missing; run from a clone installed with `pip install -e .`.")
+        raise ToolError(
+            f"{path.name} is missing; run from a clone installed with `pip install -e .`."
+        )
     schema = json.loads(path.read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
@@ -25,9 +27,7 @@ def _key(path: list[Any]) -> str:
     """``["commands", "fit", 0]`` as ``[commands].fit[0]``."""
     text = ""
     for depth, part in enumerate(path):
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif depth == 0 and len(path) > 1:
+        if isinstance(part, int) or (depth == 0 and len(path) > 1):
             text += f"[{part}]"
         else:
             text += f".{part}" if text else str(part)

@@ -76,7 +76,9 @@ def package_roots(manifest: Manifest) -> tuple[Path, ...]:
     repository = manifest.folder.parent.parent
     for name in manifest.packages:
         places = [manifest.folder.parent, repository / "proposals", repository / "anchors"]
-        sources = [place / name / "src" for place in places if (place / name / "src" / name).is_dir()]
+        sources = [
+            place / name / "src" for place in places if (place / name / "src" / name).is_dir()
+        ]
         if not sources:
             raise ManifestError(
                 f"{manifest.path}: packages names {name!r}, but there is no "
@@ -130,9 +132,10 @@ def verb_files(manifest: Manifest, verb: Verb) -> dict[str, Path]:
     return named
 
 
+@functools.cache
 def verb_digest(manifest: Manifest, verb: Verb) -> str:
     """Digest of a verb's code: syntax trees of its closure, and the command that runs it."""
-    files = sorted(verb_files(manifest, verb).items())
+    files = verb_files(manifest, verb).items()
     return digest_files(files) + ":" + " ".join(manifest.commands[verb])
 
 

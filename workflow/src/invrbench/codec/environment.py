@@ -1,5 +1,6 @@
 """The interpreter and the environment variables a codec's verbs see."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -36,9 +37,9 @@ def _build_venv(folder: Path, requirements: Path, manifest: Manifest) -> None:
     sys.stderr.write(f"{manifest.codec}: building its environment from {requirements.name}\n")
     sys.stderr.flush()
     venv.create(folder, with_pip=True, clear=True)
+    words = ["-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
     done = subprocess.run(
-        [folder / "bin" / "python", "-m", "pip", "install", "--progress-bar", "off"]
-        + ["--disable-pip-version-check", "-r", requirements],
+        [str(folder / "bin" / "python"), *words, "-r", str(requirements)],
         stdout=sys.stderr,
         check=False,
     )
@@ -77,6 +78,7 @@ def interpreter_of(manifest: Manifest) -> Interpreter:
     return Interpreter(folder / "bin" / "python", (folder, Path(sys.base_prefix)))
 
 
+@functools.cache
 def environment_digest(manifest: Manifest) -> dict[str, str]:
     """What of the environment belongs in a key: requirements and the tools' builds."""
     parts = {"kind": str(manifest.environment["kind"])}

@@ -39,7 +39,7 @@ class RatePoint:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed by identity: digests are cached by it
 class Manifest:
     """A codec folder's manifest, one variant of it; field meanings are in codec.schema.json."""
 
@@ -152,7 +152,7 @@ class Manifest:
         if not found:
             raise ManifestError(
                 f"{self.path}: [fits.{fit}.budgets.{budget}] is missing, which {sequence} asks "
-                f"for; add it, or [fits.\"*\".budgets.{budget}]."
+                f'for; add it, or [fits."*".budgets.{budget}].'
             )
         return plain | budgeted
 

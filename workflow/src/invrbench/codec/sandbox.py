@@ -5,7 +5,6 @@ by hand in a user namespace), ``none``. The level that was used is part of every
 """
 
 import functools
-import glob
 import os
 import shlex
 import shutil
@@ -42,7 +41,7 @@ class Mounts:
 
 def cuda_devices() -> tuple[Path, ...]:
     """Device files of NVIDIA's driver on this machine."""
-    return tuple(Path(name) for name in sorted(glob.glob("/dev/nvidia*")))
+    return tuple(sorted(Path("/dev").glob("nvidia*")))
 
 
 def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
@@ -125,7 +124,9 @@ def _starts(level: Level, devices: tuple[Path, ...]) -> bool:
         (folder / "work").mkdir()
         (folder / "bitstream.bin").touch()
         mounts = Mounts(folder / "code", folder / "bitstream.bin", folder / "work", (), devices)
-        probe = wrap(level, mounts, ["/bin/sh", "-c", "test ! -e /root && test ! -e /home && : > x"])
+        probe = wrap(
+            level, mounts, ["/bin/sh", "-c", "test ! -e /root && test ! -e /home && : > x"]
+        )
         done = subprocess.run(probe, capture_output=True, check=False, timeout=20)
         return done.returncode == 0 and (folder / "work" / "x").exists()
 

@@ -26,7 +26,7 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Test:
+class Block:
     """Every codec on every sequence in every configuration of one block.
 
     ``grids`` holds, for codecs whose rate points the conditions choose, the grids that add up;
@@ -51,7 +51,7 @@ class Conditions:
     headline: Headline
     anchors: tuple[str, ...]
     bd_metrics: tuple[str, ...]
-    tests: tuple[Test, ...]
+    tests: tuple[Block, ...]
     keep_decoded: bool = False
     tolerances: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
@@ -114,7 +114,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
             f"{where}: headline.anchor is {headline['anchor']!r}, which is not among the "
             f"anchors {', '.join(anchors)}."
         )
-    tests = tuple(_test(test, value.get("grids", {}), sequences, where) for test in value["tests"])
+    tests = tuple(_block(test, value.get("grids", {}), sequences, where) for test in value["tests"])
     conditions = Conditions(
         name=value["name"],
         title=value["title"],
@@ -148,12 +148,12 @@ def _grids(value: Mapping[str, Any]) -> dict[str, tuple[Grid, ...]]:
     }
 
 
-def _test(
+def _block(
     test: Mapping[str, Any],
     common: Mapping[str, Any],
     sequences: Mapping[str, Sequence],
     where: str,
-) -> Test:
+) -> Block:
     try:
         references = tuple(SequenceRef.parse(text, sequences) for text in test["sequences"])
     except ConditionsError as problem:
@@ -167,7 +167,7 @@ def _test(
                 f"{where}: tests[].grids names {codec}, which that test does not run; "
                 f"{suggest(codec, test['codecs'])}."
             )
-    return Test(
+    return Block(
         sequences=references,
         configurations=tuple(test["configurations"]),
         codecs=tuple(test["codecs"]),

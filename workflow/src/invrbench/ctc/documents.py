@@ -1,7 +1,7 @@
 """YAML a person wrote, read strictly: unknown keys, wrong types and doubled keys are named."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,10 @@ class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ign
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise yaml.YAMLError(f"line {line}: a key is a list or a mapping")
             if key in seen:
-                line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"line {line}: the key {key} is given twice")
             seen.add(key)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
@@ -86,12 +88,12 @@ def check_document(value: Any, schema: str, where: str, error: type[InputError])
         where: opens the message, e.g. ``ctc/mini.yaml``.
         error: the class to raise.
     """
-    problems = sorted(_validator(schema).iter_errors(value), key=lambda each: list(each.path))
-    for problem in problems:
+    problem = next(_validator(schema).iter_errors(value), None)
+    if problem is not None:
         raise error(f"{where}: {_sentence(problem)}")
 
 
-def _key(path: Iterator[Any] | Any) -> str:
+def _key(path: Iterable[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
@@ -121,4 +123,7 @@ def _sentence(problem: Any) -> str:
         kinds = problem.validator_value
         kinds = [kinds] if isinstance(kinds, str) else kinds
         return f"{key} is {value!r}; expected {' or '.join(_TYPES[kind] for kind in kinds)}{hint}."
+    if rule == "uniqueItems":
+        doubled = next(each for each in value if value.count(each) > 1)
+        return f"{key} names {doubled!r} twice; remove one."
     return f"{key} is {value!r}, which is not allowed{hint or ': ' + problem.message}."

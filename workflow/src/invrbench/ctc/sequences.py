@@ -126,10 +126,10 @@ class PathMap:
                     "which does not exist; correct the path or bring the file"
                 )
         for root in self.roots:
-            for name in names:
-                for path in (root / name, *sorted(root.glob(f"*/{name}"))):
-                    if path.exists():
-                        return path, None
+            folders = [root, *sorted(root.iterdir())] if root.is_dir() else []
+            for path in (folder / name for name in names for folder in folders):
+                if path.exists():
+                    return path, None
         return None, (
             f"source not on this machine: put {names[0]} into a folder listed under `roots` in "
             f"{self.origin}, or name its path there as `{sequence}: /path/to/file`"
@@ -224,6 +224,12 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
         )
     except (SequenceError, ZeroDivisionError) as problem:
         raise SequenceError(f"{where}: sequence {name}: {problem}") from None
+    for file in _file_names(entry["source"]):
+        if entry["source"]["kind"] in ("local", "images") and Path(file).is_absolute():
+            raise SequenceError(
+                f"{where}: sequence {name}: source names {file}, a path of one machine; write "
+                "the file name here and its place in ctc/paths.yaml."
+            )
     if entry["source"]["kind"] == "images" and layout.pixel_format != "rgb24":
         raise SequenceError(f"{where}: sequence {name}: images need pixel_format rgb24.")
     return Sequence(
@@ -309,8 +315,13 @@ def _find(sequence: Sequence, paths: PathMap) -> tuple[Path | None, str | None]:
         path = sequence.folder / source["file"]
         absent = f"source not on this machine: {shown(path)} is missing from this checkout"
         return (path, None) if path.is_file() else (None, absent)
-    names = source["folder"] if source["kind"] == "images" else source["file"]
-    return paths.find(sequence.id, [names] if isinstance(names, str) else list(names))
+    return paths.find(sequence.id, _file_names(source))
+
+
+def _file_names(source: Mapping[str, Any]) -> list[str]:
+    """The names under which a source's file or folder may be found, the usual one first."""
+    names = source.get("file", source.get("folder", []))
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _in_distribution(distribution: str, file: str) -> tuple[Path | None, str | None]:

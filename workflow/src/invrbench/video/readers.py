@@ -25,6 +25,7 @@ _STREAM = re.compile(
     r"Stream #\S+ Video: [^\n]*?, (?P<layout>[a-z]\w*)(?:\((?P<colour>[^)]*)\))?, "
     r"(?P<width>\d+)x(?P<height>\d+)(?P<rest>[^\n]*)"
 )
+_RANGES = {"pc": "full", "tv": "limited"}
 _MATRICES = {"bt709": "bt709", "smpte170m": "bt601", "bt470bg": "bt601", "bt2020nc": "bt2020"}
 
 
@@ -127,6 +128,21 @@ def _pictures(paths: list[Path], declared: VideoFormat) -> Iterator[bytes]:
         yield cv2.cvtColor(picture, code).tobytes()
 
 
+def _stated_colour(text: str, declared: VideoFormat) -> list[tuple[str, object, object]]:
+    """Range and matrix that a stream states, e.g. in ``tv, bt709/unknown/unknown, progressive``.
+
+    Of three names with slashes the first is the matrix; one name stands for all three.
+    """
+    found: list[tuple[str, object, object]] = []
+    for part in text.split(", "):
+        head = part.split("/")[0]
+        if head in _RANGES:
+            found.append(("range", _RANGES[head], declared.range))
+        if head in _MATRICES:
+            found.append(("matrix", _MATRICES[head], declared.matrix))
+    return found
+
+
 def _native_layout(path: Path, declared: VideoFormat) -> str:
     """The pixel format that ffmpeg decodes a file to, once the stream agrees with the entry."""
     command = [str(find_ffmpeg().path), "-hide_banner", "-nostdin", "-i", str(path)]
@@ -136,16 +152,11 @@ def _native_layout(path: Path, declared: VideoFormat) -> str:
     if match is None:
         last = listing.strip().splitlines()[-1:] or ["no output"]
         raise SequenceError(f"{path.name} holds no video that ffmpeg can read: {last[0]}")
-    layout, colour = match["layout"], match["colour"] or ""
+    layout = match["layout"]
     stated: list[tuple[str, object, object]] = [
         ("size", f"{match['width']}x{match['height']}", f"{declared.width}x{declared.height}"),
     ]
-    words = re.split(r"[,/ ]+", colour)
-    ranges = {"pc": "full", "tv": "limited"}
-    stated += [("range", ranges[word], declared.range) for word in words if word in ranges]
-    matrix = next((_MATRICES[word] for word in words if word in _MATRICES), None)
-    if matrix and not declared.is_rgb:
-        stated.append(("matrix", matrix, declared.matrix))
+    stated += [] if declared.is_rgb else _stated_colour(match["colour"] or "", declared)
     rate = re.search(r", ([\d.]+) fps", match["rest"])
     if rate and abs(Fraction(rate[1]) - declared.fps) > Fraction(1, 100):
         stated.append(("fps", rate[1], declared.fps))

@@ -85,7 +85,7 @@ class ResolvedSource:
         The same on every machine: no path, no time. With a declared md5 the name of the file
         does not count, for the bytes are known.
         """
-        digest = self.cut_md5 or self.md5
+        digest = self.md5 or self.cut_md5
         return {
             "format": self.format.to_json(),
             "start": self.start,

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invrbench.errors import SequenceError
 from invrbench.video.format import PIXEL_FORMATS, VideoFormat
 
-Samples = NDArray[Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,10 @@ def first_frame(steps: Sequence[Step]) -> int:
     return sum(step.start for step in steps if isinstance(step, Frames))
 
 
-def _box_average(plane: Samples, factor: int) -> Samples:
+def _box_average(plane: "Samples", factor: int) -> "Samples":
     """Mean of blocks of (H, W) or (H, W, 3), rounded half up, in 32-bit integers."""
+    import numpy as np
+
     height, width = plane.shape[0] // factor, plane.shape[1] // factor
     blocks = plane.reshape(height, factor, width, factor, *plane.shape[2:])
     total: Samples = blocks.sum(axis=(1, 3), dtype=np.uint32)
@@ -133,6 +135,8 @@ def transform(frame: bytes, before: VideoFormat, steps: Sequence[Step]) -> bytes
         before: the layout of ``frame``.
         steps: in the order in which they apply.
     """
+    import numpy as np
+
     dtype = np.dtype("<u2") if before.sample_bytes == 2 else np.dtype("u1")
     samples, planes, start = np.frombuffer(frame, dtype), [], 0
     for shape in before.plane_shapes:
@@ -151,6 +155,6 @@ def transform(frame: bytes, before: VideoFormat, steps: Sequence[Step]) -> bytes
     return b"".join(np.ascontiguousarray(plane).tobytes() for plane in planes)
 
 
-def _crop(plane: Samples, crop: Crop, across: int, down: int) -> Samples:
+def _crop(plane: "Samples", crop: Crop, across: int, down: int) -> "Samples":
     top, left = crop.y // down, crop.x // across
     return plane[top : top + crop.height // down, left : left + crop.width // across]

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from invrbench.dag import open_dag
+
+min_version("9.10")
+
+BENCH = open_dag(Path(workflow.basedir), config)
+workflow.global_resources["slots"] = BENCH.slots
+
+
+wildcard_constraints:
+    sequence=r"[^/]+",
+    codec=r"[^/]+",
+    configuration=r"[^/]+",
+    rate_point=r"[^/]+",
+    fit=r"[^/]+",
+    seed=r"\d+",
+    family=r"[a-z]+",
+
+
+rule all:
+    input:
+        BENCH.report,
+
+
+rule measured:
+    input:
+        BENCH.measured,
+
+
+include: "workflow/rules/sequences.smk"
+include: "workflow/rules/codecs.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    BENCH.start()
+
+
+onsuccess:
+    BENCH.finish(complete=True)
+
+
+onerror:
+    BENCH.finish(complete=False)

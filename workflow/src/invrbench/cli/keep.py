@@ -1,0 +1,110 @@
+"""Take results that exist: from elsewhere (adopt), or after a change that moves nothing (accept)."""
+
+import logging
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from invrbench.cli.common import plan_of, repository
+from invrbench.digest import digest_tree, md5_file
+from invrbench.errors import InputError
+from invrbench.results.plan import Plan, load_plan
+from invrbench.results.points import point_row
+from invrbench.results.records import read_usable_record, write_record
+
+logger = logging.getLogger(__name__)
+
+
+def _touch(plan: Plan, settings: list[str]) -> None:
+    """Make Snakemake take what lies there as done, in the order of the DAG."""
+    root = plan.root
+    target = "all" if (root / plan.report_folder / "run.json").is_file() else "measured"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--touch", "--forceall"]
+    command += ["--quiet", "all", "--config", *settings, "--", target]
+    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"snakemake --touch failed:\n{done.stderr.strip()[-2000:]}")
+
+
+def _settings(arguments: Any) -> list[str]:
+    settings = [f"ctc={arguments.ctc}"]
+    for name in ("only", "label", "seeds"):
+        value = getattr(arguments, name, None)
+        if value:
+            settings.append(f"{name}={value}")
+    return settings
+
+
+def _content_is_intact(plan: Plan) -> dict[Path, str]:
+    """Records whose artefacts differ from their digests, with what differs."""
+    broken = {}
+    for folder in plan.fits:
+        trained = plan.root / folder
+        record = read_usable_record(trained / "fit.json")
+        if record and digest_tree(trained / "model") != record["outputs"]:
+            broken[trained / "fit.json"] = "model/ is not what was trained"
+    for point in plan.runnable:
+        coded = plan.root / point.address.folder
+        record, bitstream = read_usable_record(coded / "encode.json"), coded / "bitstream.bin"
+        if record and bitstream.is_file() and md5_file(bitstream) != record["bitstream_md5"]:
+            broken[coded / "encode.json"] = "bitstream.bin is not what was encoded"
+    return broken
+
+
+def adopt(arguments: Any) -> int:
+    """Check keys and digests of a results tree from elsewhere; what passes counts as done."""
+    plan = plan_of(arguments)
+    for path, why in _content_is_intact(plan).items():
+        logger.warning("%s: %s; it will be made anew.", path.relative_to(plan.root), why)
+        path.unlink()
+    rows = [point_row(plan, point) for point in plan.points]
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    _touch(plan, _settings(arguments))
+    _date_again(plan)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    logger.info("adopted results of %s: %s.", arguments.ctc, told)
+    return 0
+
+
+def _date_again(plan: Plan) -> None:
+    """Touching made stale records look fresh; date them back."""
+    from invrbench.dag import Dag, Settings
+
+    Dag(plan, Settings()).date_stale_records()
+
+
+def accept(arguments: Any) -> int:
+    """Renew the keys of records without running anything; the sentence stays in each record."""
+    because = arguments.because.strip()
+    if len(because.split()) < 3:
+        raise InputError("--because needs a sentence: it is printed in the report.")
+    plan = load_plan(repository(), arguments.ctc)
+    renewed = 0
+    for path, key in plan.expected_records.items():
+        folder = path.parent.parent if path.parent.name == "metrics" else path.parent
+        if not any(_names(folder.as_posix(), pattern) for pattern in arguments.points):
+            continue
+        record = read_usable_record(plan.root / path)
+        if record is not None and record["key"] != key:
+            earlier = record.get("accepted")
+            record |= {"key": key, "accepted": f"{earlier}; {because}" if earlier else because}
+            write_record(plan.root / path, record)
+            renewed += 1
+    if not renewed:
+        raise InputError(
+            f"no stale record lies below {', '.join(arguments.points)}; nothing was changed."
+        )
+    _touch(plan, [f"ctc={arguments.ctc}"])
+    _date_again(plan)
+    logger.info("renewed %d keys because %s", renewed, because)
+    return 0
+
+
+def _names(folder: str, pattern: str) -> bool:
+    wanted = pattern.rstrip("/")
+    wanted = wanted if wanted.startswith("results/") else f"results/{wanted}"
+    return fnmatchcase(folder, wanted) or fnmatchcase(folder, f"{wanted}/*")

@@ -1,0 +1,174 @@
+"""Arguments of every verb; what a verb needs is imported when it runs."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from invrbench import __version__
+from invrbench.errors import InvrError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+Parser = argparse.ArgumentParser
+
+
+def _conditions(parser: Parser) -> None:
+    parser.add_argument("--ctc", default="mini", help="test conditions, a file under ctc/")
+
+
+def _selection(parser: Parser) -> None:
+    _conditions(parser)
+    parser.add_argument("--only", default="", help="codecs/sequences/points, shell patterns")
+    parser.add_argument("--label", default="", help="sub-folder of the report")
+    parser.add_argument("--seeds", type=int, default=None, help="number of training seeds")
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", metavar="FILE", help="write JSON here; - is standard output")
+
+
+def _point_verb(parser: Parser) -> None:
+    parser.add_argument("folder", help="folder of the point or fit, below results/")
+    _conditions(parser)
+
+
+def _measure_point(parser: Parser) -> None:
+    parser.add_argument("folder", help="folder of the point, below results/")
+    parser.add_argument("family", help="family of metrics")
+    _conditions(parser)
+
+
+def _source(parser: Parser) -> None:
+    parser.add_argument("sequence", help="sequence with its cut, e.g. Cactus@0+32")
+    _conditions(parser)
+
+
+def _measure(parser: Parser) -> None:
+    parser.add_argument("reference", help="raw video or picture")
+    parser.add_argument("decoded", help="raw video or picture of the same size")
+    parser.add_argument("--size", help="WxH in luma samples; not needed for pictures")
+    parser.add_argument("--pixel-format", help="yuv420p, yuv420p10le, yuv444p, rgb24")
+    parser.add_argument("--fps", default="25", help="frames per second (does not move a metric)")
+    parser.add_argument("--frames", type=int, help="measure the first frames only")
+    parser.add_argument(
+        "--metrics",
+        default="psnr,ssim,ms_ssim",
+        help="of psnr,ssim,ms_ssim,lpips,vmaf,xpsnr,iv_psnr",
+    )
+    _json(parser)
+
+
+def _bd(parser: Parser) -> None:
+    parser.add_argument("anchor", help="table with columns rate and quality")
+    parser.add_argument("test", help="table with columns rate and quality")
+    parser.add_argument("--method", default="pchip", choices=("pchip", "akima", "cubic"))
+    _json(parser)
+
+
+def _report(parser: Parser) -> None:
+    _selection(parser)
+    parser.add_argument("--partial", action="store_true", help="after a failure: what there is")
+
+
+def _status(parser: Parser) -> None:
+    _selection(parser)
+
+
+def _accept(parser: Parser) -> None:
+    parser.add_argument("points", nargs="+", help="folders of points or fits, shell patterns")
+    parser.add_argument("--because", required=True, help="why; stays in record and report")
+    _conditions(parser)
+
+
+def _weights(parser: Parser) -> None:
+    parser.add_argument("what", choices=("lpips",))
+    parser.add_argument("--record", action="store_true", help="called by the DAG: never fails")
+
+
+def _new(parser: Parser) -> None:
+    parser.add_argument("codec", help="id of the new folder under proposals/")
+
+
+def _check(parser: Parser) -> None:
+    parser.add_argument("codecs", nargs="*", help="ids; none checks every folder")
+
+
+def _view(parser: Parser) -> None:
+    parser.add_argument("points", nargs="+", help="folders of points of one sequence")
+    parser.add_argument("-o", "--output", required=True, help="video file, e.g. clip.mp4")
+    _conditions(parser)
+
+
+def _serve(parser: Parser) -> None:
+    parser.add_argument("address", help="socket to listen on")
+
+
+def _nothing(parser: Parser) -> None:
+    del parser
+
+
+# verb: (module under invrbench.cli, function, arguments, help)
+VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
+    "doctor": ("look", "doctor", _conditions, "what this machine has and lacks"),
+    "plan": ("look", "plan", _selection, "what a run would do, and how long it would take"),
+    "status": ("look", "status", _status, "running fits, and what became of every point"),
+    "source": ("steps", "source", _source, "make a sequence's raw file"),
+    "fit": ("steps", "fit", _point_verb, "train one model"),
+    "encode": ("steps", "encode", _point_verb, "write one bitstream"),
+    "decode": ("steps", "decode", _point_verb, "decode one bitstream in the sandbox"),
+    "measure-point": ("steps", "measure_point", _measure_point, "measure one decoded point"),
+    "report": ("steps", "report", _report, "tables, plots and workbook of a run"),
+    "measure": ("tools", "measure", _measure, "measure any two files"),
+    "bd": ("tools", "bd", _bd, "BD-rate of any two curves"),
+    "view": ("tools", "view", _view, "source, anchor and proposal side by side"),
+    "weights": ("tools", "weights", _weights, "fetch the weights LPIPS needs"),
+    "serve-perceptual": ("tools", "serve_perceptual", _serve, "hold LPIPS for a run (internal)"),
+    "adopt": ("keep", "adopt", _selection, "take a results tree from elsewhere as done"),
+    "accept": ("keep", "accept", _accept, "renew keys without running"),
+    "new": ("codecs", "new", _new, "write the folder of a new proposal"),
+    "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
+}
+
+
+def build_parser() -> Parser:
+    """The program's argument parser."""
+    parser = Parser(
+        prog="invrbench",
+        description="The bench for exploration experiments on implicit neural visual "
+        "representation. `snakemake --cores 8 all` runs everything; these are its steps.",
+    )
+    parser.add_argument("--version", action="version", version=f"invrbench {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="verb", required=True)
+    for name, (_, _, arguments, text) in VERBS.items():
+        arguments(verbs.add_parser(name, help=text, description=text))
+    return parser
+
+
+def _handler(verb: str) -> Callable[[Any], int]:
+    module, function, _, _ = VERBS[verb]
+    loaded: Callable[[Any], int] = getattr(
+        importlib.import_module(f"invrbench.cli.{module}"), function
+    )
+    return loaded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; errors raised on purpose become a sentence on standard error."""
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(
+        level=os.environ.get("INVRBENCH_LOG", "INFO"),
+        format="%(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return _handler(arguments.verb)(arguments)
+    except InvrError as error:
+        sys.stderr.write(f"invrbench {arguments.verb}: {error}\n")
+        return EXIT_FAILED
+    except BrokenPipeError:
+        return EXIT_FAILED

@@ -1,0 +1,329 @@
+"""What the Snakefile asks: targets, inputs, keys and resources. The only door between the two."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from invrbench.codec.manifest import Verb
+from invrbench.codec.process import die_with_parent
+from invrbench.digest import digest_value, md5_file, write_json
+from invrbench.errors import BusyError, ConditionsError, InvrError
+from invrbench.metrics.weights import find_trunk
+from invrbench.results import paths
+from invrbench.results.paths import FitAddress, PointAddress
+from invrbench.results.plan import Fit, Plan, Point, load_plan
+from invrbench.results.records import (
+    mark_stale,
+    now,
+    peek_key,
+    read_usable_record,
+    usable_cores,
+)
+
+Task = TypeVar("Task", Fit, Point)
+PROFILE = Path("workflow/profiles/local")
+WEIGHTS_RECORD = paths.RESULTS / ".weights" / "lpips.json"
+ENTERED_VARIABLE = "INVRBENCH_ENTERED"
+SOCKET_VARIABLE = "INVRBENCH_PERCEPTUAL_SOCKET"
+CONFIG_KEYS = ("ctc", "only", "label", "seeds")
+_LOOK_ONLY = {
+    "-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary", "-S",
+    "-D", "--detailed-summary", "--list-rules", "-l", "--list-target-rules", "--lint", "--report",
+}  # fmt: skip
+
+
+def is_worker(argv: list[str]) -> bool:
+    """Whether this Snakemake process runs one job for another one (cluster, subprocess)."""
+    return "--mode" in argv or any(word.startswith("--mode=") for word in argv)
+
+
+def enter(root: Path) -> None:
+    """Give the main Snakemake process its profile, then hold the results tree for it.
+
+    Snakemake finds no profile under workflow/, and the user's command carries no flags: the
+    process is replaced once by itself with ``--workflow-profile`` (unless one was given).
+
+    Raises:
+        BusyError: another run holds the tree; says who.
+    """
+    argv = sys.argv[1:]
+    if is_worker(argv):
+        return
+    if os.environ.get(ENTERED_VARIABLE) != str(os.getpid()):
+        os.environ[ENTERED_VARIABLE] = str(os.getpid())  # exec keeps the process id
+        if not any(word.startswith("--workflow-profile") for word in argv):
+            profile = ["--workflow-profile", str(root / PROFILE)]
+            sys.stdout.flush()
+            os.execv(sys.executable, [sys.executable, "-m", "snakemake", *profile, *argv])
+    if not _LOOK_ONLY & set(argv):
+        _hold(root)
+
+
+_held: list[IO[str]] = []  # open for the life of the process; the kernel lets go when it ends
+
+
+def _hold(root: Path) -> None:
+    path = root / paths.LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise BusyError(
+            f"another run holds {paths.RESULTS}/: {file.read().strip() or 'it just started'}; "
+            "wait for it to end, or end it."
+        ) from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()}, since {now()}")
+    file.flush()
+    _held.append(file)
+
+
+def _known(table: Mapping[str, Task], folder: Path, ctc: str) -> Task:
+    if folder.as_posix() not in table:
+        raise ConditionsError(
+            f"{folder} is not part of the conditions {ctc!r} (or of this selection)."
+        )
+    return table[folder.as_posix()]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The run's part of ``--config``."""
+
+    ctc: str = "mini"
+    only: str = ""
+    label: str = ""
+    seeds: int | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Settings":
+        """Checked values of ``--config``.
+
+        Raises:
+            ConditionsError: an unknown key, or a value Snakemake turned into another type.
+        """
+        unknown = sorted(set(config) - set(CONFIG_KEYS))
+        if unknown:
+            raise ConditionsError(
+                f"--config {unknown[0]}=… is unknown; keys are {', '.join(CONFIG_KEYS)}."
+            )
+        for key in ("ctc", "only", "label"):
+            if key in config and not isinstance(config[key], str):
+                raise ConditionsError(
+                    f"--config {key}={config[key]!r} was read as a "
+                    f"{type(config[key]).__name__}; it must start with a letter."
+                )
+        seeds = config.get("seeds")
+        if seeds is not None and (
+            not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1
+        ):
+            raise ConditionsError(f"--config seeds={seeds!r}: expected a whole number from 1.")
+        return cls(
+            ctc=config.get("ctc", "mini"),
+            only=config.get("only", ""),
+            label=config.get("label", ""),
+            seeds=seeds,
+        )
+
+    def arguments(self) -> list[str]:
+        """The same settings as words of an ``invrbench`` command."""
+        words = ["--ctc", self.ctc]
+        for name in ("only", "label"):
+            if getattr(self, name):
+                words += [f"--{name}", getattr(self, name)]
+        return words + (["--seeds", str(self.seeds)] if self.seeds is not None else [])
+
+
+class Dag:
+    """The plan as rules see it: everything is looked up by path, nothing parsed back."""
+
+    def __init__(self, plan: Plan, settings: Settings) -> None:
+        self.plan = plan
+        self.settings = settings
+        self.slots = usable_cores()
+
+    @classmethod
+    def open(cls, root: Path, config: Mapping[str, Any]) -> "Dag":
+        """The DAG of a run; records that are not current are dated so that Snakemake sees it.
+
+        Raises:
+            InvrError: the conditions, a codec or the selection cannot be used.
+        """
+        settings = Settings.from_config(config)
+        plan = load_plan(
+            root, settings.ctc, only=settings.only, label=settings.label, seeds=settings.seeds
+        )
+        dag = cls(plan, settings)
+        if not is_worker(sys.argv[1:]):
+            dag.date_stale_records()
+        return dag
+
+    # ---- targets
+
+    @property
+    def report(self) -> str:
+        """The report's only declared output, written last."""
+        return (self.plan.report_folder / "run.json").as_posix()
+
+    @property
+    def measured(self) -> list[str]:
+        """Every record of every family of every point that can be run."""
+        return [
+            (point.address.folder / "metrics" / f"{family}.json").as_posix()
+            for point in self.plan.runnable
+            for family in point.family_keys
+        ]
+
+    @property
+    def report_key(self) -> str:
+        """Digest of what the report shows beside the measured records."""
+        rows = [
+            (point.address.folder.as_posix(), point.skipped, point.missing)
+            for point in self.plan.points
+        ]
+        told = [
+            (m.codec, m.name, m.role, m.document, m.paper, dict(m.curves))
+            for m in self.plan.manifests.values()
+        ]
+        published = [md5_file(m.folder / "points.tsv") for m in self.plan.published]
+        return digest_value(
+            [self.plan.conditions.digest(), rows, told, published, self.settings.arguments()]
+        )
+
+    # ---- look-ups by wildcards
+
+    def point(self, wildcards: Any) -> Point:
+        """The point whose folder the wildcards spell."""
+        address = PointAddress(
+            wildcards.sequence,
+            wildcards.codec,
+            wildcards.configuration,
+            wildcards.rate_point,
+            int(wildcards.seed),
+        )
+        return _known(self.plan.point_by_folder, address.folder, self.settings.ctc)
+
+    def fit(self, wildcards: Any) -> Fit:
+        """The fit whose folder the wildcards spell."""
+        name, budget = wildcards.fit.rsplit(".", 1)
+        address = FitAddress(
+            wildcards.sequence,
+            wildcards.codec,
+            wildcards.configuration,
+            name,
+            budget,
+            int(wildcards.seed),
+        )
+        return _known(self.plan.fits, address.folder, self.settings.ctc)
+
+    def source_files(self, wildcards: Any) -> list[str]:
+        """The file behind a sequence, so that a newer one is noticed."""
+        path = self.plan.sources[wildcards.sequence].file.path
+        return [] if path is None or path.is_dir() else [str(path)]
+
+    def source_key(self, wildcards: Any) -> str:
+        """Digest of how the sequence's raw file is made."""
+        return digest_value(self.plan.sources[wildcards.sequence].identity())
+
+    def encode_inputs(self, wildcards: Any) -> dict[str, str]:
+        """Records encode waits for: the source, and the fit's if there is one."""
+        point = self.point(wildcards)
+        inputs = {"source": paths.source_record(wildcards.sequence).as_posix()}
+        if point.fit is not None:
+            inputs["fit"] = (point.fit.address.folder / "fit.json").as_posix()
+        return inputs
+
+    def weights(self, wildcards: Any) -> list[str]:
+        """The record of LPIPS weights, for the family that needs them."""
+        return [WEIGHTS_RECORD.as_posix()] if wildcards.family == "perceptual" else []
+
+    # ---- resources
+
+    def threads(self, verb: Verb, wildcards: Any) -> int:
+        """Threads the manifest gives a verb."""
+        task = self.fit(wildcards) if verb == "fit" else self.point(wildcards)
+        return int(task.manifest.resources_of(verb).threads)
+
+    def resource(self, verb: Verb, name: str, wildcards: Any) -> int:
+        """A resource of a verb: gpu, mem_mb, or slots = min(threads, usable cores)."""
+        if name == "slots":
+            return min(self.threads(verb, wildcards), self.slots)
+        task = self.fit(wildcards) if verb == "fit" else self.point(wildcards)
+        return int(getattr(task.manifest.resources_of(verb), name))
+
+    # ---- records against the plan
+
+    def date_stale_records(self) -> None:
+        """Date records whose key is not the expected one; Snakemake then runs their jobs."""
+        has_weights = find_trunk() is not None
+        for path, key in self.plan.expected_records.items():
+            full = self.plan.root / path
+            held = peek_key(full)
+            if held is None:
+                continue
+            if held != key or (has_weights and path.stem == "perceptual" and _unweighted(full)):
+                mark_stale(full)
+
+    # ---- before, after
+
+    def start(self) -> None:
+        """Check the tools this run needs, and start the process that holds torch and LPIPS.
+
+        Raises:
+            InvrError: something the chosen conditions need is not here; says what to do.
+        """
+        from invrbench.results.doctor import require
+
+        require(self.plan)
+        if any("perceptual" in point.family_keys for point in self.plan.runnable):
+            self._start_perceptual_server()
+
+    def _start_perceptual_server(self) -> None:
+        from invrbench.metrics.server import socket_path
+
+        address = str(socket_path(self.plan.root))
+        os.environ[SOCKET_VARIABLE] = address
+        subprocess.Popen(
+            [sys.executable, "-m", "invrbench.cli", "serve-perceptual", address],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+
+    def finish(self, *, complete: bool) -> None:
+        """Print the summary; after a failure write the partial report first."""
+        command = [sys.executable, "-m", "invrbench.cli"]
+        if not complete:
+            words = [*command, "report", *self.settings.arguments(), "--partial"]
+            subprocess.run(words, check=False)
+        summary = self.plan.root / self.plan.report_folder / "summary.txt"
+        if summary.is_file():
+            sys.stdout.write("\n" + summary.read_text(encoding="utf-8"))
+            sys.stdout.flush()
+
+
+def _unweighted(path: Path) -> bool:
+    """Whether LPIPS was left empty for want of weights."""
+    record = read_usable_record(path)
+    return record is not None and "weights" in record["reasons"].get("lpips", "")
+
+
+def open_dag(root: Path, config: Mapping[str, Any]) -> Dag:
+    """Enter the run and open its DAG; an error ends Snakemake with a sentence, no traceback."""
+    try:
+        enter(root)
+        return Dag.open(root, config)
+    except InvrError as error:
+        sys.stderr.write(f"invrbench: {error}\n")
+        sys.exit(1)
+
+
+def write_weights_record(root: Path, reason: str | None) -> None:
+    """Say whether LPIPS weights are here; measuring waits for this file, never for its content."""
+    write_json(root / WEIGHTS_RECORD, {"present": reason is None, "reason": reason, "end": now()})

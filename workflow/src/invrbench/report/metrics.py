@@ -1,0 +1,139 @@
+"""Names, units, formulas and number formats of the metrics, as reports print them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a column of points.tsv is shown: short label, unit, decimals and definition."""
+
+    label: str
+    unit: str
+    decimals: int
+    definition: str
+
+    @property
+    def axis(self) -> str:
+        """The label with its unit, as on an axis."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def number_format(self) -> str:
+        """Excel's number format of a cell."""
+        return "0" if self.decimals == 0 else "0." + "0" * self.decimals
+
+
+_PSNR = (
+    "Mean over frames of 10·log10(peak²/MSE) of the plane, peak = 255·2^(b−8) at bit depth b "
+    "(the convention of the reference software; 10 bit: 1020). Lossless planes have no number."
+)
+
+METRICS: dict[str, Metric] = {
+    "psnr_y_db": Metric("PSNR-Y", "dB", 2, f"Luma. {_PSNR}"),
+    "psnr_u_db": Metric("PSNR-U", "dB", 2, f"First chroma plane. {_PSNR}"),
+    "psnr_v_db": Metric("PSNR-V", "dB", 2, f"Second chroma plane. {_PSNR}"),
+    "psnr_yuv_db": Metric(
+        "PSNR-YUV 6:1:1", "dB", 2, "(6·PSNR-Y + PSNR-U + PSNR-V) / 8 of the sequence values."
+    ),
+    "psnr_yuv411_db": Metric(
+        "PSNR-YUV 4:1:1", "dB", 2, "(4·PSNR-Y + PSNR-U + PSNR-V) / 6 of the sequence values."
+    ),
+    "psnr_rgb_db": Metric(
+        "PSNR-RGB",
+        "dB",
+        2,
+        "Mean over frames of 10·log10(1/MSE) over R, G, B in [0, 1]; both sides converted with "
+        "the sequence's matrix and range, chroma interpolated bilinearly at its siting, clipped, "
+        "not rounded.",
+    ),
+    "ssim_y": Metric(
+        "SSIM-Y", "", 4, "Luma, 11×11 Gaussian window, σ 1.5, K = (0.01, 0.03), L = 2^b − 1."
+    ),
+    "ms_ssim_y": Metric(
+        "MS-SSIM-Y",
+        "",
+        4,
+        "Luma, five scales with weights 0.0448 0.2856 0.3001 0.2363 0.1333, 11×11 Gaussian "
+        "window, σ 1.5; odd levels are zero-padded. Undefined below 161 pixels.",
+    ),
+    "ms_ssim_y_db": Metric("MS-SSIM-Y", "dB", 2, "−10·log10(1 − MS-SSIM-Y)."),
+    "lpips": Metric(
+        "LPIPS", "", 4, "LPIPS 0.1 with AlexNet features on RGB in [−1, 1]; lower is better."
+    ),
+    "vmaf": Metric("VMAF", "", 2, "libvmaf's default model, mean over frames, 0 to 100."),
+    "xpsnr_y_db": Metric(
+        "XPSNR-Y", "dB", 2, "Perceptually weighted PSNR of the luma plane, ffmpeg's xpsnr filter."
+    ),
+    "iv_psnr_db": Metric(
+        "IV-PSNR", "dB", 2, "Immersive-video PSNR: tolerant of small shifts and global offsets."
+    ),
+}
+
+
+def metric(column: str) -> Metric:
+    """How a column is shown; an unknown one by its own name."""
+    return METRICS.get(column) or Metric(column, "", 4, "")
+
+
+# (term, definition): everything a reader must know to repeat a number of the report.
+DEFINITIONS: tuple[tuple[str, str], ...] = (
+    (
+        "Rate",
+        "Size of the bitstream file that the decoder received, and nothing else: no container, "
+        "no estimate, no free side information.",
+    ),
+    ("bpp", "8 · bitstream bytes / pixels of all coded frames."),
+    ("kbps", "8 · bitstream bytes · frames/s / (1000 · frames)."),
+    (
+        "BD-rate",
+        "Bjøntegaard delta rate: 100·(10^d − 1) %, d = mean difference of log10(rate) over the "
+        "common quality range, piecewise cubic Hermite interpolation (pchip, as JVET). Negative: "
+        "the tested codec needs less rate. bd.tsv also holds akima and cubic as a spread.",
+    ),
+    (
+        "Overlap",
+        "Share of the tested curve's quality range that the reference covers. Below 75 % the "
+        "number is shown with its share, e.g. +8.3 % (58 %), and enters no mean.",
+    ),
+    (
+        "Means",
+        "Mean of the sequences' BD-rates (per sequence first, then averaged); 'n of N' says on "
+        "how many of the expected sequences it rests. With n = 0 there is no mean.",
+    ),
+    (
+        "Headline anchor",
+        "A codec that serves any configuration is compared with the anchor in every "
+        "configuration; the summary shows the strongest, against which the BD-rate is worst.",
+    ),
+    (
+        "Rate vs anchor",
+        "100 · rate of the point / rate of the headline anchor at equal quality (pchip of log "
+        "rate over quality, inside the anchor's range). 100 % = same rate, 200 % = twice.",
+    ),
+    (
+        "Enc T, Dec T",
+        "Wall clock of the harness around the command, in seconds; Enc T of a trained codec is "
+        "training plus encoding. Marked 'shared machine' when other jobs ran beside it: such "
+        "times are no measure of speed.",
+    ),
+    (
+        "Budget",
+        "Optimiser steps of a fit: seconds (≤ 5 s), quick (≤ 20 s), minute (≤ 90 s) on two "
+        "cores, paper. A finding reached below paper is an indication.",
+    ),
+    ("Self-reported", "Stated by the codec itself in notes.json, not measured by the harness."),
+)
+
+# Reason codes that stand where a number would.
+REASONS: tuple[tuple[str, str], ...] = (
+    ("no-overlap", "The two curves share no quality; extend the reference by the QP named."),
+    ("non-monotone", "More rate gives less quality somewhere on a curve."),
+    ("fewer-than-4-points", "A curve has fewer than four points."),
+    ("missing-point", "An expected point of a curve failed, is missing or stale."),
+    ("saturated", "The metric is at its ceiling, so that rate buys nothing any more."),
+    ("lossless", "Decoded and source are identical; PSNR is infinite."),
+    ("other-views", "The curves were measured on different views."),
+    ("no-anchor", "No anchor of a fitting configuration exists for the sequence."),
+    ("skipped", "The codec declares that it does not serve this input; the reason is given."),
+    ("drawn only", "A published curve of another cut, size or metric convention."),
+)

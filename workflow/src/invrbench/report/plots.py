@@ -1,0 +1,233 @@
+"""RD plots of every sequence, as PNG and SVG that are the same bytes on every run."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invrbench.compare.curves import FALLING_METRICS, Curve, Point, group_curves
+from invrbench.digest import write_whole
+from invrbench.report.info import RunInfo, completeness, heading, marks
+from invrbench.report.metrics import metric
+
+# Okabe and Ito's palette, safe for colour-blind readers; black and white tell curves apart by
+# marker, fill, line style and width.
+_ANCHOR_COLOURS = ("#000000", "#0072B2", "#009E73", "#8A6A00", "#56B4E9", "#666666")
+_ANCHOR_MARKERS = ("o", "s", "^", "v", "<", ">")
+_CONFIGURATION_FILLS = {"ai": "full", "ra": "full", "ld": "none"}
+_PROPOSAL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#882255", "#117733", "#332288")
+_PROPOSAL_MARKERS = ("*", "D", "X", "P", "h", "d")
+_PROPOSAL_LINES = ("-", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_RC = {
+    "svg.hashsalt": "invrbench",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "legend.fontsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "path.simplify": False,
+}
+SCALES = ("linear", "log")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a curve is drawn: Matplotlib's colour, marker, line style, width and marker fill."""
+
+    colour: str
+    marker: str
+    line: Any
+    width: float
+    fill: str
+    size: float
+
+
+def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
+    """Look of every drawn curve by (codec, configuration, curve, seed), the same in all plots."""
+    families: dict[str, list[tuple[str, str, str, str]]] = {
+        "anchor": [],
+        "proposal": [],
+        "published": [],
+    }
+    for curve in curves:
+        identity = look_key(curve)
+        if curve.role in families and identity not in families[curve.role]:
+            families[curve.role].append(identity)
+    table: dict[tuple[str, str, str, str], Look] = {}
+    anchors = list(dict.fromkeys(codec for codec, *_ in families["anchor"]))
+    for identity in families["anchor"]:
+        index = anchors.index(identity[0])
+        table[identity] = Look(
+            colour=_ANCHOR_COLOURS[index % len(_ANCHOR_COLOURS)],
+            marker=_ANCHOR_MARKERS[index % len(_ANCHOR_MARKERS)],
+            line="-",
+            width=1.1,
+            fill=_CONFIGURATION_FILLS.get(identity[1], "full"),
+            size=4.5,
+        )
+    for index, identity in enumerate(families["proposal"]):
+        table[identity] = Look(
+            colour=_PROPOSAL_COLOURS[index % len(_PROPOSAL_COLOURS)],
+            marker=_PROPOSAL_MARKERS[index % len(_PROPOSAL_MARKERS)],
+            line=_PROPOSAL_LINES[index % len(_PROPOSAL_LINES)],
+            width=2.0,
+            fill="full",
+            size=8.0 if index % len(_PROPOSAL_MARKERS) == 0 else 6.0,
+        )
+    for index, identity in enumerate(families["published"]):
+        table[identity] = Look(
+            colour="#555555",
+            marker=_ANCHOR_MARKERS[index % len(_ANCHOR_MARKERS)],
+            line=(0, (2, 2)),
+            width=1.1,
+            fill="none",
+            size=4.0,
+        )
+    return table
+
+
+def look_key(curve: Curve) -> tuple[str, str, str, str]:
+    """What a curve's look depends on: everything but the sequence."""
+    key = curve.key
+    return key.codec, key.configuration, key.curve, key.seed
+
+
+def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Path]:
+    """Draw rate over quality of every sequence for the headline metrics, linear and log rate.
+
+    Args:
+        folder: where ``<sequence>.<metric>.<scale>.{png,svg}`` go.
+        points: normalised points.
+        info: names and marks.
+
+    Returns:
+        The written files; a sequence without a drawable point has none.
+    """
+    import matplotlib as mpl
+
+    curves = [curve for curve in group_curves(points) if curve.role != "control"]
+    table = looks(curves)
+    written: list[Path] = []
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault((curve.key.sequence, curve.key.view_set), []).append(curve)
+    with mpl.rc_context(_RC):
+        for (sequence, views), members in groups.items():
+            for column in dict.fromkeys(info.headline_metrics):
+                stem = ".".join(part for part in (sequence, views, column) if part)
+                rate = "bpp" if info.is_still(sequence, points) else "rate_kbps"
+                if any(curve.drawable(column, rate) for curve in members):
+                    title = f"{sequence} {views}".strip()
+                    written += _draw(
+                        folder / stem, title, members, table, column, rate, points, info
+                    )
+    return written
+
+
+def _draw(
+    stem: Path,
+    title: str,
+    curves: Sequence[Curve],
+    table: dict[tuple[str, str, str, str], Look],
+    column: str,
+    rate: str,
+    points: Sequence[Point],
+    info: RunInfo,
+) -> list[Path]:
+    """One figure of a sequence and metric, saved with a linear and a logarithmic rate axis."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for curve in curves:
+        _draw_curve(axes, curve, table[look_key(curve)], column, rate, info)
+    shown = metric(column)
+    axes.set_xlabel("Rate (bit/pixel)" if rate == "bpp" else "Rate (kbit/s)")
+    axes.set_ylabel(shown.axis + (", lower is better" if column in FALLING_METRICS else ""))
+    axes.set_title(f"{title} · {shown.label}\n{heading(info)}", loc="left")
+    axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, handlelength=3.2)
+    _mark(figure, axes, points, info)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not for each of the files
+    written = []
+    for scale in SCALES:
+        axes.set_xscale(scale)
+        if scale == "linear":
+            axes.set_xlim(left=0)
+        else:
+            axes.autoscale(axis="x")
+            _plain_log_axis(axes)
+        for suffix in ("png", "svg"):
+            path = stem.with_name(f"{stem.name}.{scale}.{suffix}")
+            _save(figure, path, suffix)
+            written.append(path)
+    return written
+
+
+def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, info: RunInfo) -> None:
+    pairs = curve.drawable(column, rate)
+    label = info.curve_name(curve)
+    expected = [point for point in curve.points if point["status"] != "skipped"]
+    if expected and len(pairs) < len(expected):
+        label += f"\n{len(pairs)} of {len(expected)} points"
+    if curve.role == "published":
+        label += " [published]"
+    if not pairs:
+        return
+    axes.plot(
+        [bits for bits, _ in pairs],
+        [value for _, value in pairs],
+        label=label,
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.line,
+        linewidth=look.width,
+        markersize=look.size,
+        fillstyle=look.fill,
+        markerfacecoloralt="white",
+        zorder=3 if curve.role == "proposal" else 2,
+    )
+
+
+def _plain_log_axis(axes: Any) -> None:
+    """Rates as plain numbers at 1, 2 and 5 of every decade, instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _mark(figure: Any, axes: Any, points: Sequence[Point], info: RunInfo) -> None:
+    """DRAFT across the picture, and what is incomplete beneath it."""
+    words = marks(points, info)
+    if info.filter:
+        axes.text(
+            0.5,
+            0.5,
+            "DRAFT",
+            transform=axes.transAxes,
+            fontsize=60,
+            color="#000000",
+            alpha=0.08,
+            ha="center",
+            va="center",
+            rotation=25,
+        )
+    note = " · ".join(words)
+    if not completeness(points).is_complete or note:
+        figure.supxlabel(f"Report {note}", fontsize=7.5, color="#B00020", x=0.01, ha="left")
+
+
+def _save(figure: Any, path: Path, suffix: str) -> None:
+    out = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if suffix == "svg" else {"Software": None}
+    figure.savefig(out, format=suffix, dpi=150, metadata=metadata)
+    write_whole(path, out.getvalue())

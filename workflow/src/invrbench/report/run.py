@@ -1,0 +1,150 @@
+"""From a plan and its records to a report: names, provenance and notes gathered in one place."""
+
+import logging
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from invrbench.digest import write_whole
+from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo
+from invrbench.report.write import Written, write_report
+from invrbench.results import paths
+from invrbench.results.plan import Plan
+from invrbench.results.points import collect_points
+from invrbench.results.records import read_usable_record
+
+logger = logging.getLogger(__name__)
+Record = Mapping[str, Any]
+
+
+def _git(root: Path, *words: str) -> str:
+    """Output of a git command, or nothing where there is no git or no repository."""
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=root, capture_output=True, text=True, check=False, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _records(plan: Plan) -> list[Record]:
+    found = (read_usable_record(plan.root / path) for path in plan.expected_records)
+    return [record for record in found if record is not None]
+
+
+def _tool_versions(records: Iterable[Record]) -> dict[str, str]:
+    """By tool: the version all records agree on, or all of them with a comma."""
+    held: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record["kind"] != "measure":
+            for tool, version in record.get("versions", {}).items():
+                held[tool].add(version)
+    return {tool: ", ".join(sorted(versions)) for tool, versions in sorted(held.items())}
+
+
+def _metric_versions(records: Iterable[Record]) -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for record in records:
+        if record["kind"] == "measure":
+            versions |= record["versions"]
+    return versions
+
+
+def _codec_infos(plan: Plan) -> dict[str, CodecInfo]:
+    return {
+        name: CodecInfo(m.name, m.role, m.document, m.paper, m.summary)
+        for name, m in plan.manifests.items()
+    }
+
+
+def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
+    infos = {}
+    for point in plan.points:
+        name = point.address.sequence
+        if name in infos:
+            continue
+        video = point.source.format
+        record = read_usable_record(plan.root / paths.source_record(name)) or {}
+        declared = point.source.file.declared
+        infos[name] = SequenceInfo(
+            width=video.width,
+            height=video.height,
+            frames=video.frames,
+            fps=str(video.fps),
+            pixel_format=video.pixel_format,
+            md5=str(record.get("md5", "")),
+            md5_state=str(record.get("verified", point.missing or "not prepared")),
+            source=" ".join(str(declared[k]) for k in ("distribution", "file") if k in declared),
+        )
+    return infos
+
+
+def _mixed_versions(records: Iterable[Record]) -> Iterable[str]:
+    """A sentence for every codec whose fits were trained with different library versions."""
+    held: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for record in records:
+        if record["kind"] == "fit":
+            for tool in ("torch", "numpy"):
+                held[record["codec"]][tool].add(record.get("versions", {}).get(tool, "unknown"))
+    for codec, tools in sorted(held.items()):
+        for tool, versions in tools.items():
+            if len(versions) > 1:
+                yield f"{codec}: its fits mix {tool} versions {', '.join(sorted(versions))}."
+
+
+def _notes(plan: Plan, records: list[Record], rows: Iterable[Record]) -> tuple[str, ...]:
+    notes = list(_mixed_versions(records))
+    notes += sorted(
+        {f"{row['codec']}: accepted without a rerun: {row['accepted']}" for row in rows if row["accepted"]}
+    )
+    away = {p.address.sequence: p.missing for p in plan.points if p.missing}
+    notes += [f"{sequence}: {why}." for sequence, why in sorted(away.items())]
+    weights = {str(row["lpips_reason"]) for row in rows if "weights" in str(row["lpips_reason"])}
+    notes += [f"LPIPS is empty: {reason}." for reason in sorted(weights)]
+    if any(row["sandbox"] == "none" for row in rows):
+        notes.append("Decoders were not isolated: no sandbox runs on this machine.")
+    return tuple(notes)
+
+
+def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
+    """What the report of a plan says beside its points."""
+    conditions = plan.conditions
+    records = _records(plan)
+    metrics = conditions.headline.metrics
+    second = metrics[1] if len(metrics) > 1 else metrics[0]
+    machines = sorted({str(record["machine"]) for record in records if "machine" in record})
+    return RunInfo(
+        conditions=conditions.name,
+        title=conditions.title,
+        digest=conditions.digest(),
+        headline_anchor=conditions.headline.anchor,
+        headline_metrics=(metrics[0], second),
+        budget=conditions.budget,
+        codecs=_codec_infos(plan),
+        sequences=_sequence_infos(plan),
+        metrics=conditions.bd_metrics,
+        families=conditions.families,
+        filter=str(plan.selection) if plan.is_filtered else "",
+        label=plan.label,
+        generated_from=max((str(record["end"]) for record in records), default=RunInfo.generated_from),
+        commit=_git(plan.root, "rev-parse", "--short=12", "HEAD"),
+        dirty=bool(_git(plan.root, "status", "--porcelain", "--untracked-files=no")),
+        tool_versions=_tool_versions(records),
+        sandbox=tuple(sorted({str(row["sandbox"]) for row in rows if row["sandbox"]})),
+        machine="; ".join(machines),
+        metric_versions=_metric_versions(records),
+        notes=_notes(plan, records, rows),
+    )
+
+
+def write_run_report(plan: Plan, *, partial: bool = False) -> Written:
+    """Write the report folder of a plan and its ``summary.txt``."""
+    rows = collect_points(plan)
+    folder = plan.root / plan.report_folder
+    written = write_report(folder, rows, run_info(plan, rows), partial=partial)
+    write_whole(folder / "summary.txt", "\n".join(written.lines) + "\n")
+    logger.info("report: %s (%d points)", plan.report_folder.as_posix(), len(rows))
+    return written

@@ -1,0 +1,1 @@
+"""The sheets of results.xlsx, one module per group."""

@@ -1,0 +1,188 @@
+"""Sheets RD charts and RD data: native scatter charts and the cells they are drawn from.
+
+A chart's cells hold numbers only: text in them would be drawn as a point at zero.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invrbench.compare.curves import Curve
+from invrbench.report.metrics import metric
+from invrbench.report.plots import Look, look_key, looks
+from invrbench.report.sheets.base import Book
+
+_MARKERS = {
+    "o": "circle", "s": "square", "^": "triangle", "v": "diamond", "<": "short_dash", ">": "x",
+    "*": "star", "D": "diamond", "X": "x", "P": "plus", "h": "circle", "d": "square",
+}  # fmt: skip
+_DASHES = ("solid", "dash_dot", "dash", "long_dash_dot_dot")
+_CHART_ROWS = 24
+_CHART_SIZE = {"width": 760, "height": 460}
+_DATA = "RD data"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Where a curve's numbers lie on the data sheet: rows first … last, rate and quality beside."""
+
+    curve: Curve
+    first: int
+    last: int
+    column: int
+    rates: tuple[float, ...]
+    qualities: tuple[float, ...]
+
+
+def write_charts(book: Book) -> None:
+    """Write both sheets; charts first, their data behind."""
+    sheet, row = book.sheet("RD charts", "Rate-distortion charts")
+    data, data_row = book.sheet(_DATA, "Numbers behind the charts", portrait=True)
+    for column, width in enumerate((26, 42, 16, 12, 12)):
+        data.set_column(column, column, width)
+    table = looks(book.report.curves)
+    columns = list(dict.fromkeys(book.report.info.headline_metrics))
+    breaks = []
+    for sequence in dict.fromkeys(curve.key.sequence for curve in book.report.curves):
+        curves = [curve for curve in book.report.curves if curve.key.sequence == sequence]
+        drawn = False
+        for column in columns:
+            series, data_row = _write_data(book, data, data_row, sequence, curves, column)
+            if not series:
+                continue
+            for index, scale in enumerate(("linear", "log")):
+                chart = _chart(book, series, table, column, sequence, scale)
+                sheet.insert_chart(row, 12 * index, chart, {"x_offset": 4, "y_offset": 4})
+            row += _CHART_ROWS
+            drawn = True
+        if drawn:
+            breaks.append(row)
+    if not breaks:
+        sheet.write_string(row, 0, "No point to draw.", book.reason(align="left"))
+    sheet.set_h_pagebreaks(breaks[:-1])
+    sheet.print_area(0, 0, max(row, 1), 23)
+
+
+def _rate(book: Book, sequence: str) -> str:
+    return "bpp" if book.report.info.is_still(sequence, book.report.points) else "rate_kbps"
+
+
+def _write_data(
+    book: Book, data: Any, row: int, sequence: str, curves: Sequence[Curve], column: str
+) -> tuple[list[Series], int]:
+    rate = _rate(book, sequence)
+    series = []
+    heads = ("Sequence", "Curve", "Metric", "bpp" if rate == "bpp" else "kbps", "Value")
+    written = False
+    for curve in curves:
+        pairs = curve.drawable(column, rate)
+        if not pairs:
+            continue
+        if not written:
+            for index, text in enumerate(heads):
+                data.write_string(row, index, text, book.head())
+            row, written = row + 1, True
+        first = row
+        for bits, value in pairs:
+            data.write_string(row, 0, sequence, book.style())
+            data.write_string(row, 1, book.report.info.curve_name(curve), book.style())
+            data.write_string(row, 2, metric(column).label, book.style())
+            text = "0.0000" if rate == "bpp" else "0.00"
+            data.write_number(row, 3, bits, book.style(num_format=text))
+            shown = metric(column).number_format
+            data.write_number(row, 4, value, book.style(num_format=shown))
+            row += 1
+        rates, qualities = zip(*pairs, strict=True)
+        series.append(Series(curve, first, row - 1, 3, rates, qualities))
+    return series, row + (1 if written else 0)
+
+
+def _chart(
+    book: Book,
+    series: Sequence[Series],
+    table: dict[tuple[str, str, str, str], Look],
+    column: str,
+    sequence: str,
+    scale: str,
+) -> Any:
+    info = book.report.info
+    chart = book.workbook.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
+    for entry in series:
+        look = table[look_key(entry.curve)]
+        _, x_column = entry.first, entry.column
+        chart.add_series(
+            {
+                "name": info.curve_name(entry.curve),
+                "categories": [_DATA, entry.first, x_column, entry.last, x_column],
+                "values": [_DATA, entry.first, x_column + 1, entry.last, x_column + 1],
+                "line": {"color": look.colour, "width": look.width, "dash_type": _dash(look)},
+                "marker": {
+                    "type": _MARKERS[look.marker],
+                    "size": 8 if entry.curve.role == "proposal" else 6,
+                    "border": {"color": look.colour},
+                    "fill": {"color": look.colour if look.fill == "full" else "#FFFFFF"},
+                },
+            }
+        )
+    rates = [rate for entry in series for rate in entry.rates]
+    qualities = [value for entry in series for value in entry.qualities]
+    unit = "bit/pixel" if _rate(book, sequence) == "bpp" else "kbit/s"
+    shown = metric(column)
+    text = {"size": 10, "bold": True, "name": "Arial"}
+    small = {"size": 9, "name": "Arial"}
+    title = f"{sequence} · {shown.label} · {scale} rate"
+    chart.set_title({"name": title, "name_font": text | {"size": 11}, "overlay": False})
+    chart.set_x_axis(_rate_axis(rates, unit, scale) | {"name_font": text, "num_font": small})
+    step = quality_step(min(qualities), max(qualities))
+    chart.set_y_axis(
+        {
+            "name": shown.axis,
+            "name_font": text,
+            "num_font": small,
+            "min": round(math.floor(min(qualities) / step) * step, 9),
+            "max": round(math.ceil(max(qualities) / step + 1e-9) * step, 9),
+            "major_unit": step,
+            "num_format": "General",
+            "crossing": "min",
+            "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9", "width": 0.5}},
+        }
+    )
+    chart.set_legend({"position": "right", "font": {"size": 8, "name": "Arial"}})
+    chart.set_size(_CHART_SIZE)
+    return chart
+
+
+def _dash(look: Look) -> str:
+    if look.line == "-":
+        return "solid"
+    if look.line == "-.":
+        return "dash_dot"
+    return {2: "square_dot", 6: "dash", 3: "long_dash_dot_dot"}.get(look.line[1][0], "dash")
+
+
+def _rate_axis(rates: Sequence[float], unit: str, scale: str) -> dict[str, Any]:
+    axis: dict[str, Any] = {
+        "name": f"Rate ({unit})",
+        "num_format": "General",
+        "crossing": "min",
+        "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9", "width": 0.5}},
+    }
+    if scale == "log":
+        axis["log_base"] = 10
+        axis["min"] = 10.0 ** math.floor(math.log10(min(rates)))
+        axis["max"] = 10.0 ** math.ceil(math.log10(max(rates)) + 1e-9)
+    else:
+        axis["min"] = 0
+    return axis
+
+
+def quality_step(low: float, high: float) -> float:
+    """Distance of grid lines that gives about six of them: 1, 2 or 5 times a power of ten.
+
+    >>> quality_step(24.0, 41.0)
+    5.0
+    """
+    raw = max(high - low, 1e-6) / 6
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw - 1e-12)

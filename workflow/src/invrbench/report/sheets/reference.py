@@ -1,0 +1,286 @@
+"""Sheets Definitions, Provenance, Coverage and Points: what the numbers mean and rest on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from invrbench.compare.curves import BD_METRICS, Curve, Point, full_codec, full_sequence, is_number
+from invrbench.compare.table import HEADLINE_METHOD, POINT_COLUMNS, Row
+from invrbench.report.info import PRESENT, completeness
+from invrbench.report.metrics import DEFINITIONS, METRICS, REASONS, metric
+from invrbench.report.sheets.base import Book
+
+_STATES = ("failed", "missing", "stale", "skipped")
+
+
+def write_definitions(book: Book) -> None:
+    """Write every metric with version and formula, every word and every reason code."""
+    sheet, row = book.sheet("Definitions", "What every number means")
+    for column, width in enumerate((22, 22, 30, 92)):
+        sheet.set_column(column, column, width)
+    wrap, bold = book.style(text_wrap=True), book.style(bold=True)
+    row = _heads(book, sheet, row, ("Metric", "Column", "Version", "Definition"))
+    measured = {
+        name for name in METRICS if any(is_number(point.get(name)) for point in book.report.points)
+    }
+    for name, entry in METRICS.items():
+        version = book.report.info.metric_versions.get(name, "")
+        sheet.write_string(row, 0, entry.axis, bold)
+        sheet.write_string(row, 1, name, book.style())
+        if version or name in measured:
+            sheet.write_string(row, 2, version or "not recorded", wrap)
+        else:
+            sheet.write_string(row, 2, "not measured in this run", book.reason(align="left"))
+        _write_long(book, sheet, row, 3, entry.definition)
+        row += 1
+    row = _heads(book, sheet, row + 1, ("Word", "", "", "Definition"))
+    for word, text in DEFINITIONS:
+        sheet.write_string(row, 0, word, bold)
+        _write_long(book, sheet, row, 3, text)
+        row += 1
+    row = _heads(book, sheet, row + 1, ("Reason code", "", "", "Why there is no number"))
+    for word, text in REASONS:
+        sheet.write_string(row, 0, word, book.reason(align="left"))
+        _write_long(book, sheet, row, 3, text)
+        row += 1
+
+
+def _heads(book: Book, sheet: Any, row: int, texts: Sequence[str]) -> int:
+    for column, text in enumerate(texts):
+        sheet.write_string(row, column, text, book.head(align="left"))
+    return row + 1
+
+
+def _write_long(book: Book, sheet: Any, row: int, column: int, text: str, width: int = 92) -> None:
+    """Wrapped text with a row high enough for it; Excel does not compute that by itself."""
+    sheet.write_string(row, column, text, book.style(text_wrap=True))
+    sheet.set_row(row, 13 * max(1, -(-len(text) // width)) + 2)
+
+
+def write_provenance(book: Book) -> None:
+    """Write what the run was made of: conditions, versions, machine, sequences, codecs."""
+    info = book.report.info
+    sheet, row = book.sheet("Provenance", "Where the numbers come from")
+    for column, width in enumerate((34, 30, 14, 9, 12, 36, 40)):
+        sheet.set_column(column, column, width)
+    facts = [
+        ("Test conditions", info.conditions),
+        ("Digest of the conditions", info.digest),
+        ("Label", info.label),
+        ("Filter (only=)", info.filter),
+        ("Training budget", info.budget),
+        ("Headline anchor", info.codec(info.headline_anchor).display),
+        ("Headline metrics", ", ".join(metric(name).label for name in info.headline_metrics)),
+        ("Metric families", ", ".join(info.families)),
+        ("Newest record", info.generated_from),
+        ("Commit of the harness", info.commit + (" (with local changes)" if info.dirty else "")),
+        ("Machine", info.machine),
+        ("Times", info.timing),
+        ("Decoded in sandbox level", ", ".join(info.sandbox)),
+        ("Points present", str(completeness(book.report.points))),
+    ]
+    row = _heads(book, sheet, row, ("Run", "")) if facts else row
+    for name, text in facts:
+        sheet.write_string(row, 0, name, book.style(bold=True))
+        if text:
+            sheet.write_string(row, 1, text, book.style())
+        else:
+            sheet.write_string(row, 1, "none", book.reason(align="left"))
+        row += 1
+    row = _heads(book, sheet, row + 1, ("Tool or library", "Version"))
+    for name in sorted(info.tool_versions):
+        sheet.write_string(row, 0, name, book.style(bold=True))
+        sheet.write_string(row, 1, info.tool_versions[name], book.style())
+        row += 1
+    row = _write_sequences(book, sheet, row + 1)
+    row = _write_codecs(book, sheet, row + 1)
+    for note in info.notes:
+        sheet.write_string(row, 0, f"Note: {note}", book.style(italic=True))
+        row += 1
+
+
+def _write_sequences(book: Book, sheet: Any, row: int) -> int:
+    heads = ("Sequence", "Size, format", "Frames", "fps", "MD5 checked", "MD5", "Source")
+    row = _heads(book, sheet, row, heads)
+    for name, entry in book.report.info.sequences.items():
+        size = f"{entry.width}×{entry.height} {entry.pixel_format}"
+        fps = "still" if entry.is_still else entry.fps
+        texts = (name, size, "", fps, entry.md5_state, entry.md5, entry.source)
+        for column, text in enumerate(texts):
+            sheet.write_string(row, column, text, book.style(bold=column == 0))
+        sheet.write_number(row, 2, entry.frames, book.style(num_format="0", align="left"))
+        row += 1
+    return row
+
+
+def _write_codecs(book: Book, sheet: Any, row: int) -> int:
+    row = _heads(book, sheet, row, ("Codec", "Id", "Role", "", "", "Document", "Paper"))
+    for name, entry in book.report.info.codecs.items():
+        texts = (entry.display, name, entry.role, "", "", entry.document, entry.paper)
+        for column, text in enumerate(texts):
+            sheet.write_string(row, column, text, book.style(bold=column == 0))
+        row += 1
+    return row
+
+
+def write_coverage(book: Book) -> None:
+    """Write expected against present points with reasons, and the controls' verdicts."""
+    report = book.report
+    sheet, row = book.sheet("Coverage", f"Coverage: {completeness(report.points)} points present")
+    for column, width in enumerate((26, 44, 10, 10, 10, 10, 10, 10, 70)):
+        sheet.set_column(column, column, width)
+    heads = ("Sequence", "Codec", "Expected", "Present", *(s.capitalize() for s in _STATES))
+    row = _heads(book, sheet, row, (*heads, "Reasons"))
+    top = row - 1
+    for curve in [*report.curves, *report.controls]:
+        count = Counter(str(point["status"]) for point in curve.points)
+        present = sum(count[state] for state in PRESENT)
+        numbers = [len(curve.points), present, *(count[state] for state in _STATES)]
+        whole = present == len(curve.points)
+        look = {} if whole else {"bg_color": "#FCE4D6"}
+        sheet.write_string(row, 0, curve.key.sequence, book.style(**look))
+        sheet.write_string(row, 1, report.info.curve_name(curve), book.style(**look))
+        for index, number in enumerate(numbers):
+            text = "0" if index < 2 else "0;-0;–"
+            sheet.write_number(
+                row, 2 + index, number, book.style(num_format=text, align="center", **look)
+            )
+        reasons = _reasons(curve)
+        sheet.write_string(row, 8, reasons, book.reason(align="left", text_wrap=True, **look))
+        sheet.set_row(row, 12 * max(1, -(-len(reasons) // 80)) + 3)
+        row += 1
+    sheet.autofilter(top, 0, max(row - 1, top), 8)
+    sheet.freeze_panes(top + 1, 2)
+    _write_controls(book, sheet, row + 1)
+
+
+def _reasons(curve: Curve) -> str:
+    """Reasons of the points that are not present, each with the points it holds for."""
+    groups: dict[str, list[str]] = {}
+    for point in curve.points:
+        if point["status"] not in PRESENT or point.get("reason"):
+            text = str(point.get("reason") or f"{point['status']}, no reason recorded")
+            groups.setdefault(text, []).append(str(point["rate_point"]))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
+
+
+def _write_controls(book: Book, sheet: Any, row: int) -> None:
+    row = _heads(book, sheet, row, ("Control", "What", "Verdict"))
+    for name, what, verdict in control_verdicts(book):
+        sheet.write_string(row, 0, name, book.style())
+        sheet.write_string(row, 1, what, book.style())
+        look = {"bold": True} if "CHECK" in verdict else {}
+        sheet.write_string(row, 2, verdict, book.style(**look))
+        row += 1
+
+
+def control_verdicts(book: Book) -> list[tuple[str, str, str]]:
+    """(sequence, control, verdict) of every control, then every anchor against itself.
+
+    A control is either the ceiling (what it decodes is the source) or the floor (no measured
+    point of the sequence lies below it); one that is neither means the ruler is broken.
+    """
+    report = book.report
+    first = report.info.headline_metrics[0]
+    verdicts = []
+    for curve in report.controls:
+        for point in curve.points:
+            verdict = _control_verdict(point, report.points, first)
+            verdicts.append((curve.key.sequence, report.info.curve_name(curve), verdict))
+    itself = [
+        row
+        for row in report.rows
+        if row["sequence"]
+        and (row["metric"], row["method"]) == (first, HEADLINE_METHOD)
+        and (row["test"], row["configuration"]) == (row["anchor"], row["anchor_configuration"])
+    ]
+    for row in itself:
+        name = report.info.name(row["test"], row["configuration"])
+        verdicts.append((row["sequence"], f"{name} against itself", _self_verdict(row)))
+    return verdicts
+
+
+def _control_verdict(point: Point, points: Sequence[Point], column: str) -> str:
+    if point["status"] != "ok":
+        return f"{point['status']}: {point.get('reason') or 'no reason recorded'}. CHECK"
+    decoded = point.get("decoded_md5")
+    if decoded and decoded == point.get("source_md5"):
+        return "identical to the source"
+    value = point.get(column)
+    others = [
+        (other[column], other)
+        for other in points
+        if other is not point
+        and full_sequence(other) == full_sequence(point)
+        and other["status"] == "ok"
+        and is_number(other.get(column))
+    ]
+    if not is_number(value):
+        return f"not identical to the source, and no {metric(column).label}. CHECK"
+    below = [other for number, other in others if number < value]
+    if not below:
+        return f"floor: nothing lies below {value:.2f}"
+    name = f"{full_codec(below[0])} {below[0]['rate_point']}"
+    return f"neither identical nor floor: {name} lies below {value:.2f}. CHECK"
+
+
+def _self_verdict(row: Row) -> str:
+    if not is_number(row["bd_rate_percent"]):
+        return str(row["reason"])
+    text = f"{row['bd_rate_percent'] + 0.0:.2f} %".replace("-0.00", "0.00")
+    return text if text == "0.00 %" else f"{text}. CHECK"
+
+
+def write_points(book: Book) -> None:
+    """Write all points as one filterable table; a metric without a number shows its reason."""
+    points = book.report.points
+    sheet, row = book.sheet("Points", "All points (the rows of points.tsv)")
+    columns = [
+        name
+        for name in POINT_COLUMNS
+        if any(point.get(name) is not None for point in points)
+        or any(point.get(f"{name}_reason") for point in points)
+    ]
+    for index, name in enumerate(columns):
+        sheet.write_string(row, index, name, book.head(align="left"))
+        sheet.set_column(index, index, _width(name, points))
+    sheet.set_row(row, 26)
+    top = row
+    for point in points:
+        row += 1
+        for index, name in enumerate(columns):
+            _write_cell(book, sheet, (row, index), name, point)
+    sheet.autofilter(top, 0, max(row, top), max(len(columns) - 1, 0))
+    fixed = columns.index("rate_point") + 1 if "rate_point" in columns else 0
+    sheet.freeze_panes(top + 1, min(fixed, 5))
+    sheet.repeat_rows(top)
+
+
+def _write_cell(book: Book, sheet: Any, at: tuple[int, int], name: str, point: Point) -> None:
+    value = point.get(name)
+    reason = str(point.get(f"{name}_reason") or "")
+    if is_number(value):
+        sheet.write_number(*at, value, book.style(num_format=_format(name)))
+    elif isinstance(value, str):
+        is_reason = name == "reason"
+        sheet.write_string(*at, value, book.reason(align="left") if is_reason else book.style())
+    elif reason and (name in BD_METRICS or point["status"] in PRESENT):
+        sheet.write_string(*at, reason, book.reason(align="left"))
+
+
+def _format(name: str) -> str:
+    if name in METRICS:
+        return "0.0000" if name.endswith("_db") else "0.000000"
+    special = {"bpp": "0.000000", "rate_kbps": "0.000", "rate_vs_anchor_percent": "0.0"}
+    special |= {"kmac_per_pixel": "0.00"}
+    if name in special:
+        return special[name]
+    return "0.000" if name.endswith("_seconds") else "0"
+
+
+def _width(name: str, points: Sequence[Point]) -> float:
+    texts = [str(point[name]) for point in points if isinstance(point.get(name), str)]
+    texts += [str(point[f"{name}_reason"]) for point in points if point.get(f"{name}_reason")]
+    longest = max((len(text) for text in texts), default=0)
+    heading = max(len(part) for part in name.replace("_", " ").split())
+    return float(min(max(longest + 1, heading + 4, 10), 44))

@@ -1,0 +1,53 @@
+"""results.xlsx: what is attached to a contribution, the same bytes for the same results."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from invrbench.compare.curves import Point
+from invrbench.compare.table import Row
+from invrbench.digest import write_whole
+from invrbench.report.info import RunInfo
+from invrbench.report.sheets.base import Book, Report
+from invrbench.report.sheets.charts import write_charts
+from invrbench.report.sheets.configuration import write_configurations
+from invrbench.report.sheets.reference import (
+    write_coverage,
+    write_definitions,
+    write_points,
+    write_provenance,
+)
+from invrbench.report.sheets.summary import write_summary
+
+
+def write_workbook(path: Path, points: Sequence[Point], rows: Sequence[Row], info: RunInfo) -> None:
+    """Write the workbook.
+
+    Args:
+        path: results.xlsx; replaced whole.
+        points: normalised points.
+        rows: rows of bd.tsv.
+        info: names, provenance and marks; its newest record's date is the file's date.
+    """
+    import xlsxwriter
+
+    out = io.BytesIO()
+    workbook = xlsxwriter.Workbook(out, {"in_memory": True, "nan_inf_to_errors": False})
+    workbook.set_properties(
+        {
+            "title": info.title or info.conditions,
+            "subject": f"Test conditions {info.conditions}, digest {info.digest}",
+            "comments": f"Made by invrbench, commit {info.commit or 'unknown'}",
+            "created": info.created,
+        }
+    )
+    book = Book(workbook, Report(points, rows, info))
+    write_summary(book)
+    write_configurations(book)
+    write_charts(book)
+    write_coverage(book)
+    write_definitions(book)
+    write_provenance(book)
+    write_points(book)
+    workbook.close()
+    write_whole(path, out.getvalue())

@@ -1,0 +1,130 @@
+"""Write a report folder: tables, plots, workbook, and run.json last."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from invrbench.compare.curves import BD_METRICS, Point, normalised
+from invrbench.compare.table import (
+    BD_COLUMNS,
+    Row,
+    add_rate_vs_anchor,
+    bd_rows,
+    point_columns,
+    read_points,
+    write_table,
+)
+from invrbench.digest import md5_file, write_json
+from invrbench.errors import RecordError
+from invrbench.report.info import RunInfo, completeness
+from invrbench.report.plots import write_plots
+from invrbench.report.summary import summary_lines
+from invrbench.report.workbook import write_workbook
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a report holds, for whoever prints or tests it."""
+
+    points: tuple[Point, ...]
+    rows: tuple[Row, ...]
+    lines: tuple[str, ...]
+
+
+def write_report(
+    folder: Path,
+    points: Sequence[Mapping[str, Any]],
+    info: RunInfo,
+    *,
+    previous: Sequence[Mapping[str, Any]] | None = None,
+    partial: bool = False,
+) -> Written:
+    """Write points.tsv, bd.tsv, plots/, results.xlsx and, last, run.json.
+
+    run.json is removed first, so that an interrupted or partial report never looks finished.
+
+    Args:
+        folder: ``reports/<conditions>/[<label>/]``; made if absent.
+        points: one per expected point, missing and failed ones included, columns of points.tsv.
+        info: names, provenance and marks.
+        previous: points of the last run; None: those of the points.tsv that is replaced.
+        partial: after a failed run: everything but run.json.
+
+    Raises:
+        RecordError: no points at all, or a point without sequence, codec, rate_point, role or
+            status.
+    """
+    rows_of_points = normalised(points)
+    _check(rows_of_points, info)
+    (folder / "run.json").unlink(missing_ok=True)
+    earlier = normalised(previous) if previous is not None else _earlier(folder / "points.tsv")
+    first = info.headline_metrics[0]
+    rows = bd_rows(rows_of_points, metrics=_metrics(rows_of_points, info), headline_metric=first)
+    add_rate_vs_anchor(rows_of_points, rows, (info.headline_anchor, first))
+    write_table(folder / "points.tsv", rows_of_points, point_columns(rows_of_points))
+    write_table(folder / "bd.tsv", rows, BD_COLUMNS)
+    _replace_plots(folder / "plots", rows_of_points, info)
+    write_workbook(folder / "results.xlsx", rows_of_points, rows, info)
+    lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier)
+    if not partial:
+        write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
+    return Written(tuple(rows_of_points), tuple(rows), tuple(lines))
+
+
+def _check(points: Sequence[Point], info: RunInfo) -> None:
+    if not points:
+        raise RecordError(
+            f"conditions {info.conditions}: no point is expected, so there is nothing to report; "
+            "check sequences, codecs and the only= filter."
+        )
+    for index, point in enumerate(points):
+        for name in ("sequence", "codec", "rate_point", "role", "status"):
+            if not point.get(name):
+                raise RecordError(
+                    f"point {index + 1} of {len(points)} has no {name}; every row needs one."
+                )
+
+
+def _metrics(points: Sequence[Point], info: RunInfo) -> list[str]:
+    """Columns to compare: those of the conditions and, for the sheets, the headline's and Y, U, V.
+
+    Without columns in the conditions, all that some point has.
+    """
+    planes = {"psnr_y_db", "psnr_u_db", "psnr_v_db"}
+    asked = set(info.metrics) | planes | set(info.headline_metrics)
+    if not info.metrics:
+        asked |= {name for name in BD_METRICS if any(point.get(name) for point in points)}
+    return [name for name in BD_METRICS if name in asked]
+
+
+def _earlier(path: Path) -> list[Point] | None:
+    """Points of the report that is about to be replaced, if it is one."""
+    if not path.is_file():
+        return None
+    try:
+        return read_points(path)
+    except RecordError:
+        return None
+
+
+def _replace_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> None:
+    """Draw all plots and remove those of sequences that are gone."""
+    written = set(write_plots(folder, points, info))
+    for pattern in ("*.png", "*.svg"):
+        for path in folder.glob(pattern):
+            if path not in written:
+                path.unlink()
+
+
+def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[str, Any]:
+    """What run.json states: the run, how complete it is, and the MD5 of each file."""
+    count = completeness(points)
+    paths = [folder / name for name in ("points.tsv", "bd.tsv", "results.xlsx")]
+    paths += sorted((folder / "plots").glob("*.*"))
+    return asdict(info) | {
+        "schema": 1,
+        "points_present": count.present,
+        "points_expected": count.expected,
+        "files": {path.relative_to(folder).as_posix(): md5_file(path) for path in paths},
+    }

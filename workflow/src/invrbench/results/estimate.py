@@ -1,0 +1,88 @@
+"""What a run would do, and how long it would take, from the times of earlier records."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from invrbench.results import paths
+from invrbench.results.plan import Plan
+from invrbench.results.records import peek_key, read_usable_record, usable_cores
+
+_GUESS_SECONDS = {"fit": 25.0, "encode": 1.5, "decode": 0.7, "measure": 0.8}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job: which codec's, which verb, whether it is already done, and its threads."""
+
+    codec: str
+    verb: str
+    folder: str
+    done: bool
+    threads: int
+
+
+def steps(plan: Plan) -> Iterable[Step]:
+    """Every job of a plan, done or not."""
+    root = plan.root
+
+    def done(path: str, key: str) -> bool:
+        return peek_key(root / path) == key
+
+    for folder, fit in plan.fits.items():
+        threads = fit.manifest.resources_of("fit").threads
+        yield Step(fit.manifest.codec, "fit", folder, done(f"{folder}/fit.json", fit.key), threads)
+    for point in plan.runnable:
+        folder, codec = point.address.folder.as_posix(), point.manifest.codec
+        for verb, key in (("encode", point.encode_key), ("decode", point.decode_key)):
+            threads = point.manifest.resources_of(verb).threads  # type: ignore[arg-type]
+            yield Step(codec, verb, folder, done(f"{folder}/{verb}.json", key), threads)
+        for family, key in point.family_keys.items():
+            path = f"{folder}/metrics/{family}.json"
+            yield Step(codec, "measure", folder, done(path, key), 1)
+
+
+def _seconds_by_kind(plan: Plan, known: Iterable[Step]) -> dict[tuple[str, str], float]:
+    """Median seconds of a codec's verb over its records of this machine's earlier runs."""
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for step in known:
+        if step.done and step.verb != "measure":
+            record = read_usable_record(plan.root / step.folder / f"{step.verb}.json")
+            if record and "wall_seconds" in record:
+                times[step.codec, step.verb].append(record["wall_seconds"])
+                times["", step.verb].append(record["wall_seconds"])
+    return {kind: median(values) for kind, values in times.items()}
+
+
+def describe(plan: Plan) -> str:
+    """A table of jobs per codec: to do, done already, and an estimate of the time to do them."""
+    every = list(steps(plan))
+    known = _seconds_by_kind(plan, every)
+    codecs = dict.fromkeys(point.manifest.codec for point in plan.points)
+    lines = [f"{'codec':<20}{'fit':>10}{'encode':>10}{'decode':>10}{'measure':>10}   (to do/all)"]
+    total = 0.0
+    for codec in codecs:
+        cells = []
+        for verb in ("fit", "encode", "decode", "measure"):
+            mine = [step for step in every if (step.codec, step.verb) == (codec, verb)]
+            undone = [step for step in mine if not step.done]
+            cells.append(f"{len(undone)}/{len(mine)}" if mine else "–")
+            one = known.get((codec, verb), known.get(("", verb), _GUESS_SECONDS[verb]))
+            total += sum(one * step.threads for step in undone)
+        lines.append(f"{codec:<20}" + "".join(f"{cell:>10}" for cell in cells))
+    waiting = sum(not step.done for step in every)
+    skipped = sum(point.skipped is not None for point in plan.points)
+    away = sum(point.missing is not None for point in plan.points)
+    lines.append(
+        f"{waiting} of {len(every)} jobs to do; {len(plan.points)} points"
+        + (f", {skipped} skipped" if skipped else "")
+        + (f", {away} without their source" if away else "")
+    )
+    if waiting:
+        guess = "" if known else " (no earlier records: a guess)"
+        lines.append(f"about {total / usable_cores() / 60:.1f} min on this machine{guess}")
+    report = plan.root / plan.report_folder / "run.json"
+    state = "present" if report.is_file() else "to be written"
+    lines.append(f"report: {plan.report_folder.as_posix()}/ ({state}); results: {paths.RESULTS}/")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,419 @@
+"""Carry out one step of a plan and leave its artefact with a record, or the reason it failed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from invrbench.codec import sandbox
+from invrbench.codec.manifest import Manifest, Verb
+from invrbench.codec.runner import (
+    VerbRun,
+    check_bitstream,
+    log_tail,
+    run_decode,
+    run_in_the_open,
+    workspace,
+)
+from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
+from invrbench.errors import ContractError, InvrError, RecordError, SourceMissing
+from invrbench.metrics import server
+from invrbench.metrics.families import measure as measure_family
+from invrbench.results import frames, paths
+from invrbench.results.plan import Fit, Point
+from invrbench.results.records import (
+    library_versions,
+    machine_label,
+    now,
+    read_record,
+    read_usable_record,
+    write_record,
+)
+from invrbench.video.ffmpeg import find_ffmpeg
+from invrbench.video.format import RawVideo, VideoFormat
+from invrbench.video.prepare import prepare
+
+DEVICE_VARIABLE = "INVRBENCH_DEVICE"
+ALONE_VARIABLE = "INVRBENCH_ALONE"
+LONG_DECODE_SECONDS = 60.0
+
+
+def device_for(manifest: Manifest, verb: Verb) -> str:
+    """ "cuda" if the verb can use a GPU and this machine has one, else "cpu".
+
+    The variable ``INVRBENCH_DEVICE`` (cpu or cuda) overrides what is found.
+    """
+    if not manifest.resources_of(verb).gpu:
+        return "cpu"
+    named = os.environ.get(DEVICE_VARIABLE, "auto")
+    if named in ("cpu", "cuda"):
+        return named
+    return "cuda" if sandbox.cuda_devices() else "cpu"
+
+
+def _versions(manifest: Manifest) -> dict[str, str]:
+    versions = library_versions("numpy", "torch", "nncodec")
+    if "ffmpeg" in manifest.tools:
+        ffmpeg = find_ffmpeg()
+        versions |= {"ffmpeg": ffmpeg.version, "ffmpeg_build": ffmpeg.build}
+    return versions
+
+
+def _run_fields(manifest: Manifest, verb: Verb, run: VerbRun) -> dict[str, Any]:
+    outcome = run.outcome
+    return {
+        "command": run.command,
+        "device": run.device,
+        "sandbox": run.level,
+        "threads": manifest.resources_of(verb).threads,
+        "wall_seconds": round(outcome.wall_seconds, 4),
+        "cpu_seconds": round(outcome.cpu_seconds, 4),
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "shared_machine": os.environ.get(ALONE_VARIABLE) != "1",
+        "versions": _versions(manifest),
+        "notes": run.notes,
+    }
+
+
+@contextmanager
+def _recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterator[None]:
+    """Leave ``<verb>.failed.json`` when the step fails; an older one goes at the start."""
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    except InvrError as error:
+        record = {
+            "schema": 1,
+            "status": "failed",
+            "reason": str(error).splitlines()[0],
+            "detail": str(error),
+            "log_tail": log_tail(log),
+            "key": key,
+            "repeat": repeat,
+            "machine": machine_label(),
+            "end": now(),
+        }
+        write_json(path, record)
+        raise type(error)(f"{error}\nRepeat it with: {repeat}\nLog: {log}") from error
+
+
+def prepare_source(root: Path, source: Any, sequence: str) -> dict[str, Any]:
+    """Make a sequence's raw file ready and write its record.
+
+    Raises:
+        SequenceError: the file behind the entry is absent or not what the entry says.
+    """
+    cache = root / paths.MD5_CACHE
+    found = prepare(source, root / paths.source_raw(sequence), cache)
+    path = Path(found["path"])
+    if path.is_relative_to(root):
+        found["path"] = path.relative_to(root).as_posix()
+    record = {"kind": "source", "sequence": sequence, "end": now(), **found}
+    write_record(root / paths.source_record(sequence), record)
+    return found
+
+
+def load_source(root: Path, sequence: str) -> tuple[RawVideo, str]:
+    """The prepared raw file of a sequence, and its md5.
+
+    Raises:
+        SourceMissing: it was not prepared, or its file went away.
+    """
+    record = read_record(root / paths.source_record(sequence))
+    path = root / record["path"] if record else None
+    if record is None or path is None or not path.is_file():
+        raise SourceMissing(f"{sequence} is not prepared; run `invrbench source {sequence}` first.")
+    return RawVideo(path.resolve(), VideoFormat.from_json(record["format"])), str(record["md5"])
+
+
+def _source_json(video: RawVideo) -> dict[str, Any]:
+    return {"path": str(video.path), **video.format.to_json()}
+
+
+def _checkpoint(folder: Path, key: str) -> Path:
+    """The fit's checkpoint folder: this key's own state, or empty."""
+    checkpoint, name = folder / "checkpoint", folder / "checkpoint.key"
+    held = name.read_text().strip() if name.is_file() else ""
+    if held != key:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    if held != key:
+        write_whole(name, key)
+    return checkpoint
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(source, target)
+
+
+def fit(root: Path, task: Fit, *, repeat: str) -> None:
+    """Train the model of a fit (or copy in the brought one) and write ``fit.json``.
+
+    Raises:
+        ContractError: the verb failed, or left no model.
+    """
+    folder = root / task.address.folder
+    manifest, log = task.manifest, folder / "fit.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _recorded_failure(folder / "fit.failed.json", log, key=task.key, repeat=repeat):
+        video, source_md5 = load_source(root, task.address.sequence)
+        start = now()
+        common = {"kind": "fit", **asdict(task.address), "key": task.key, "status": "ok"}
+        if task.brought is not None:
+            shutil.rmtree(folder / "model", ignore_errors=True)
+            shutil.copytree(task.brought, folder / "model")
+            fields: dict[str, Any] = {"origin": "brought"}
+        else:
+            with workspace(root / paths.JOBS) as space:
+                job = {
+                    "schema": 1,
+                    "verb": "fit",
+                    "source": _source_json(video),
+                    "configuration": task.address.configuration,
+                    "fit": {"name": task.address.fit, "parameters": dict(task.parameters)},
+                    "budget": task.address.budget,
+                    "seed": task.address.seed,
+                    "device": device_for(manifest, "fit"),
+                    "threads": manifest.resources_of("fit").threads,
+                    "checkpoint": str(_checkpoint(folder, task.key).resolve()),
+                }
+                log.unlink(missing_ok=True)
+                run = run_in_the_open(manifest, "fit", job, folder=space, log=log)
+                model = space / "work" / "model"
+                if not model.is_dir() or not any(model.iterdir()):
+                    raise ContractError(f"{manifest.codec}: fit left no model/ folder with files.")
+                _replace_folder(model, folder / "model")
+            fields = {"origin": "run", **_run_fields(manifest, "fit", run)}
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        (folder / "checkpoint.key").unlink(missing_ok=True)
+        record = (
+            common
+            | fields
+            | {
+                "start": start,
+                "end": now(),
+                "machine": machine_label(),
+                "inputs": {"source_md5": source_md5},
+                "outputs": digest_tree(folder / "model"),
+            }
+        )
+        write_record(folder / "fit.json", record)
+
+
+def encode(root: Path, point: Point, *, repeat: str) -> None:
+    """Write the bitstream of a point (or copy in the brought one) and ``encode.json``.
+
+    Raises:
+        ContractError: the verb failed, or left no usable bitstream.
+    """
+    folder = root / point.address.folder
+    manifest, log = point.manifest, folder / "encode.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _recorded_failure(folder / "encode.failed.json", log, key=point.encode_key, repeat=repeat):
+        video, source_md5 = load_source(root, point.address.sequence)
+        start = now()
+        inputs: dict[str, Any] = {"source_md5": source_md5}
+        bitstream = folder / "bitstream.bin"
+        if point.brought is not None:
+            check_bitstream(manifest, point.brought)
+            write_whole(bitstream, point.brought.read_bytes())
+            fields: dict[str, Any] = {"origin": "brought"}
+        else:
+            job = _encode_job(root, point, video)
+            if point.fit is not None:
+                inputs["model"] = _model_digest(root, point.fit)
+            log.unlink(missing_ok=True)
+            with workspace(root / paths.JOBS) as space:
+                run = run_in_the_open(manifest, "encode", job, folder=space, log=log)
+                check_bitstream(manifest, space / "work" / "bitstream.bin")
+                write_whole(bitstream, (space / "work" / "bitstream.bin").read_bytes())
+            fields = {"origin": "run", **_run_fields(manifest, "encode", run)}
+        record = {
+            "kind": "encode",
+            "status": "ok",
+            **asdict(point.address),
+            "key": point.encode_key,
+            **fields,
+            "start": start,
+            "end": now(),
+            "machine": machine_label(),
+            "inputs": inputs,
+            "bitstream_bytes": bitstream.stat().st_size,
+            "bitstream_md5": md5_file(bitstream),
+        }
+        write_record(folder / "encode.json", record)
+
+
+def _model_digest(root: Path, task: Fit) -> str:
+    record = read_record(root / task.address.folder / "fit.json")
+    if record is None:
+        raise RecordError(
+            f"{task.address.folder}/fit.json is missing; run `invrbench fit {task.address.folder}`."
+        )
+    return digest_value(record["outputs"])
+
+
+def _encode_job(root: Path, point: Point, video: RawVideo) -> dict[str, Any]:
+    manifest, address = point.manifest, point.address
+    job: dict[str, Any] = {
+        "schema": 1,
+        "verb": "encode",
+        "source": _source_json(video),
+        "configuration": address.configuration,
+        "rate_point": {"id": address.rate_point, "parameters": point.parameters},
+        "seed": address.seed,
+        "device": device_for(manifest, "encode"),
+        "threads": manifest.resources_of("encode").threads,
+    }
+    if point.fit is not None:
+        job["fit"] = {"name": point.fit.address.fit, "parameters": dict(point.fit.parameters)}
+        job["budget"] = point.fit.address.budget
+        job["model"] = str((root / point.fit.address.folder / "model").resolve())
+    return job
+
+
+def decode(root: Path, point: Point, *, repeat: str) -> None:
+    """Decode a point's bitstream, keep its frames for measuring, and write ``decode.json``.
+
+    Raises:
+        ContractError: the decoder failed or wrote the wrong number of bytes.
+    """
+    folder = root / point.address.folder
+    manifest, log = point.manifest, folder / "decode.log"
+    with _recorded_failure(folder / "decode.failed.json", log, key=point.decode_key, repeat=repeat):
+        video, _ = load_source(root, point.address.sequence)
+        encoded = _encoded(folder)
+        start = now()
+        log.unlink(missing_ok=True)
+        with workspace(root / paths.JOBS) as space:
+            run, decoded = _decode_into(point, folder, space, log, video.format)
+            md5 = md5_file(decoded)
+            archive = point.keep_decoded or run.outcome.wall_seconds > LONG_DECODE_SECONDS
+            frames.put(root, point.address, RawVideo(decoded, video.format), archive=archive)
+        write_whole(folder / "decoded.md5", f"{md5}  decoded.raw\n")
+        record = {
+            "kind": "decode",
+            "status": "ok",
+            **asdict(point.address),
+            "key": point.decode_key,
+            **_run_fields(manifest, "decode", run),
+            "start": start,
+            "end": now(),
+            "machine": machine_label(),
+            "inputs": {"bitstream_md5": encoded["bitstream_md5"]},
+            "decoded_md5": md5,
+            "learned_bytes": manifest.learned_bytes,
+        }
+        write_record(folder / "decode.json", record)
+
+
+def _decode_into(
+    point: Point, folder: Path, space: Path, log: Path, expected: VideoFormat
+) -> tuple[VerbRun, Path]:
+    manifest = point.manifest
+    return run_decode(
+        manifest,
+        folder / "bitstream.bin",
+        folder=space,
+        log=log,
+        device=device_for(manifest, "decode"),
+        threads=manifest.resources_of("decode").threads,
+        expected=expected,
+    )
+
+
+def _encoded(folder: Path) -> dict[str, Any]:
+    record = read_record(folder / "encode.json")
+    if record is None:
+        raise RecordError(f"{folder}/encode.json is missing; encode this point first.")
+    if md5_file(folder / "bitstream.bin") != record["bitstream_md5"]:
+        raise RecordError(
+            f"{folder}/bitstream.bin is not the file its record describes (md5 differs); "
+            "delete encode.json and rerun."
+        )
+    return record
+
+
+def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
+    """Measure one family of metrics on a point's decoded frames and write its record.
+
+    Frames that are gone are decoded again; another md5 than the first decode's fails the point.
+
+    Raises:
+        ContractError: the decoder is not repeatable, or failed.
+    """
+    folder = root / point.address.folder
+    target = folder / "metrics" / f"{family}.json"
+    key = point.family_keys[family]
+    log = folder / f"measure-{family}.log"
+    failed = folder / "metrics" / f"{family}.failed.json"
+    with _recorded_failure(failed, log, key=key, repeat=repeat):
+        video, source_md5 = load_source(root, point.address.sequence)
+        decoded = read_record(folder / "decode.json")
+        if decoded is None:
+            raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
+        start = now()
+        with workspace(root / paths.JOBS) as space:
+            picture = frames.get(root, point.address, video.format, space)
+            if picture is None:
+                picture = _decode_again(point, folder, space, log, video.format, decoded)
+            served = server.measure if family == "perceptual" else partial(measure_family, family)
+            result = served(video, RawVideo(picture, video.format))
+        record = {
+            "kind": "measure",
+            "status": "ok",
+            **asdict(point.address),
+            "family": family,
+            "key": key,
+            "start": start,
+            "end": now(),
+            "machine": machine_label(),
+            "inputs": {"source_md5": source_md5, "decoded_md5": decoded["decoded_md5"]},
+            "values": result.values,
+            "reasons": result.reasons,
+            "versions": result.versions,
+            "frames": result.frames,
+        }
+        write_record(target, record)
+    _finish_measuring(root, point)
+
+
+def _decode_again(
+    point: Point, folder: Path, space: Path, log: Path, expected: VideoFormat, record: Any
+) -> Path:
+    run, decoded = _decode_into(point, folder, space, log, expected)
+    md5 = md5_file(decoded)
+    if md5 != record["decoded_md5"]:
+        raise ContractError(
+            f"{point.address.codec}: decoder not repeatable: two decodes of one bitstream gave "
+            f"md5 {record['decoded_md5']} and {md5} (sandbox {run.level}, {run.device})."
+        )
+    log.unlink(missing_ok=True)
+    return decoded
+
+
+def _finish_measuring(root: Path, point: Point) -> None:
+    """When all families of a point are current: write its per-frame table, drop its frames."""
+    folder = root / point.address.folder
+    records = {}
+    for family, key in point.family_keys.items():
+        record = read_usable_record(folder / "metrics" / f"{family}.json")
+        if record is None or record["key"] != key:
+            return
+        records[family] = record
+    columns: dict[str, list[float | None]] = {}
+    for record in records.values():
+        columns |= record["frames"]
+    count = max((len(values) for values in columns.values()), default=0)
+    lines = ["\t".join(["frame", *columns])]
+    for index in range(count):
+        cells = [values[index] if index < len(values) else None for values in columns.values()]
+        lines.append("\t".join([str(index), *("" if v is None else f"{v:.6f}" for v in cells)]))
+    write_whole(folder / "frames.tsv", "\n".join(lines) + "\n")
+    frames.drop(root, point.address)

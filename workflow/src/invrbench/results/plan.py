@@ -1,0 +1,391 @@
+"""Everything a run is expected to hold: fits and points with their keys, before anything runs."""
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from invrbench.codec.closure import verb_digest
+from invrbench.codec.environment import environment_digest
+from invrbench.codec.manifest import Manifest, RatePoint, Verb, find_codecs
+from invrbench.ctc.conditions import Conditions, Grid, find_conditions, load_conditions
+from invrbench.ctc.names import suggest
+from invrbench.ctc.selection import Selection
+from invrbench.ctc.sequences import (
+    Sequence,
+    SequenceRef,
+    load_paths,
+    load_sequences,
+    resolve,
+)
+from invrbench.digest import digest_tree, digest_value, md5_file
+from invrbench.errors import ConditionsError, ManifestError
+from invrbench.metrics.families import FAMILIES, family_digest
+from invrbench.results.paths import FitAddress, PointAddress
+from invrbench.video.sources import ResolvedSource
+
+CODEC_ROOTS = (Path("anchors"), Path("proposals"), Path("tests/codecs"))
+CONDITIONS = Path("ctc")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model to be trained (or brought): its address, what it is given, and its key."""
+
+    address: FitAddress
+    manifest: Manifest
+    source: ResolvedSource
+    parameters: Mapping[str, Any]
+    brought: Path | None
+    key: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a curve: its address, what it is given, and the key of each step.
+
+    ``skipped`` and ``missing`` say why nothing is run for it.
+    """
+
+    address: PointAddress
+    ref: SequenceRef
+    sequence_class: str
+    manifest: Manifest
+    source: ResolvedSource
+    rate_point: RatePoint
+    fit: Fit | None = None
+    brought: Path | None = None
+    encode_key: str = ""
+    decode_key: str = ""
+    family_keys: Mapping[str, str] = field(default_factory=dict)
+    skipped: str | None = None
+    missing: str | None = None
+    keep_decoded: bool = False
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Parameters encode is given: the manifest's constants beneath the rate point's."""
+        return {**self.manifest.parameters, **self.rate_point.parameters}
+
+    @property
+    def is_runnable(self) -> bool:
+        """Whether jobs are planned for it."""
+        return self.skipped is None and self.missing is None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The expected content of a results tree under some test conditions."""
+
+    root: Path
+    conditions: Conditions
+    selection: Selection
+    label: str
+    points: tuple[Point, ...]
+    references: tuple[Point, ...]
+    published: tuple[Manifest, ...] = ()
+
+    @functools.cached_property
+    def runnable(self) -> tuple[Point, ...]:
+        """Points that jobs are planned for."""
+        return tuple(point for point in self.points if point.is_runnable)
+
+    @functools.cached_property
+    def fits(self) -> dict[str, Fit]:
+        """Fits by folder; a fit that serves several points appears once."""
+        return {p.fit.address.folder.as_posix(): p.fit for p in self.runnable if p.fit}
+
+    @functools.cached_property
+    def point_by_folder(self) -> dict[str, Point]:
+        """Runnable points by folder."""
+        return {point.address.folder.as_posix(): point for point in self.runnable}
+
+    @functools.cached_property
+    def sources(self) -> dict[str, ResolvedSource]:
+        """Sources that runnable points need, by sequence with cut."""
+        return {point.address.sequence: point.source for point in self.runnable}
+
+    @functools.cached_property
+    def manifests(self) -> dict[str, Manifest]:
+        """Codecs of the plan by id."""
+        held = {point.manifest.codec: point.manifest for point in self.points + self.references}
+        return held | {manifest.codec: manifest for manifest in self.published}
+
+    @functools.cached_property
+    def expected_records(self) -> dict[Path, str]:
+        """Every record of the run, by path below the root, with the key it should have."""
+        expected = {fit.address.folder / "fit.json": fit.key for fit in self.fits.values()}
+        for point in self.runnable:
+            folder = point.address.folder
+            expected[folder / "encode.json"] = point.encode_key
+            expected[folder / "decode.json"] = point.decode_key
+            for family, key in point.family_keys.items():
+                expected[folder / "metrics" / f"{family}.json"] = key
+        return expected
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a selection removed points, which makes the report a draft."""
+        return self.selection != Selection()
+
+    @property
+    def report_folder(self) -> Path:
+        """Where this run's report goes."""
+        base = Path("reports") / self.conditions.name
+        if self.is_filtered:
+            return base / "draft"
+        return base / self.label if self.label else base
+
+
+def codec_roots(root: Path) -> tuple[Path, ...]:
+    """Folders below ``root`` in which codec folders lie."""
+    return tuple(root / name for name in CODEC_ROOTS)
+
+
+def _verb_key(manifest: Manifest, verb: Verb, given: Mapping[str, Any]) -> str:
+    """Digest of what a verb depends on: its job, threads, code closure and environment."""
+    return digest_value(
+        {
+            "verb": verb,
+            "threads": manifest.resources_of(verb).threads,
+            "code": verb_digest(manifest, verb),
+            "environment": environment_digest(manifest),
+            **given,
+        }
+    )
+
+
+def _brought(manifest: Manifest, what: str, address: PointAddress | FitAddress) -> Path | None:
+    base = manifest.folder / what / address.sequence / address.configuration
+    if isinstance(address, PointAddress):
+        path = base / f"{address.rate_point}.bin"
+        return path if path.is_file() else None
+    path = base / address.fit
+    return path if path.is_dir() else None
+
+
+def plan_fit(
+    manifest: Manifest, source: ResolvedSource, address: FitAddress, names: tuple[str, ...]
+) -> Fit:
+    """The fit at an address, with its parameters and key resolved."""
+    brought = _brought(manifest, "models", address)
+    if brought is not None:
+        key = digest_value({"brought": digest_tree(brought)})
+        return Fit(address, manifest, source, {}, brought, key)
+    parameters = manifest.fit_parameters(
+        address.fit, budget=address.budget, sequence=address.sequence, names=names
+    )
+    given = {
+        "source": source.identity(),
+        "configuration": address.configuration,
+        "fit": address.fit,
+        "parameters": parameters,
+        "budget": address.budget,
+        "seed": address.seed,
+    }
+    key = _verb_key(manifest, "fit", given) if "fit" in manifest.commands else ""
+    return Fit(address, manifest, source, parameters, None, key)
+
+
+def _with_keys(point: Point, families: Iterable[str]) -> Point:
+    """The point with the key of each step, or with the reason why it cannot be run."""
+    manifest, source, fit = point.manifest, point.source, point.fit
+    brought = _brought(manifest, "bitstreams", point.address)
+    missing = source.availability()
+    encode_key = ""
+    if brought is not None:
+        encode_key = digest_value({"brought": md5_file(brought)})
+    elif "encode" not in manifest.commands:
+        missing = missing or f"no bitstream was brought for {point.address.sequence}"
+    else:
+        given = {
+            "source": source.identity(),
+            "configuration": point.address.configuration,
+            "parameters": point.parameters,
+            "fit": fit.key if fit else None,
+            "seed": point.address.seed,
+        }
+        encode_key = _verb_key(manifest, "encode", given)
+    if fit is not None and not fit.key:
+        missing = missing or f"no model was brought for fit {fit.address.fit}"
+    decode_key = _verb_key(manifest, "decode", {"encode": encode_key})
+    measured = {"decode": decode_key, "source": source.identity()}
+    return replace(
+        point,
+        brought=brought,
+        encode_key=encode_key,
+        decode_key=decode_key,
+        family_keys={
+            name: digest_value({**measured, "code": family_digest(name)}) for name in families
+        },
+        missing=missing,
+    )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One sequence in one configuration, for one codec."""
+
+    ref: SequenceRef
+    configuration: str
+    manifest: Manifest
+    grids: tuple[Grid, ...] | None
+
+
+def _blocks(conditions: Conditions, codecs: Mapping[str, Manifest]) -> list[_Block]:
+    """The cross products the conditions ask for, in their order.
+
+    Raises:
+        ConditionsError: a codec that no folder holds.
+    """
+    joined = [m.codec for m in codecs.values() if conditions.name in m.joins and not m.variant]
+    blocks: dict[tuple[str, str, str, str], _Block] = {}
+    for test in conditions.tests:
+        for name in test.codecs:
+            if name not in codecs:
+                raise ConditionsError(
+                    f"ctc/{conditions.name}.yaml names the codec {name!r}, which no folder "
+                    f"holds; {suggest(name, codecs)}."
+                )
+        for ref, configuration in itertools.product(test.sequences, test.configurations):
+            for name in dict.fromkeys((*test.codecs, *joined)):
+                manifest, grids = codecs[name], test.grids.get(name)
+                own = "any" if manifest.configurations == ("any",) else configuration
+                block = _Block(ref, own, manifest, grids)
+                blocks.setdefault((str(ref), own, name, str(grids)), block)
+    return list(blocks.values())
+
+
+def _why_skipped(block: _Block, source: ResolvedSource) -> str | None:
+    video = source.format
+    return block.manifest.unsupported(
+        track="video",
+        configuration=block.configuration,
+        pixel_format=video.pixel_format,
+        frames=video.frames,
+        min_side=min(video.width, video.height),
+    )
+
+
+def _points_of(
+    block: _Block, source: ResolvedSource, sequence: Sequence, conditions: Conditions, seeds: int
+) -> Iterator[Point]:
+    """Every expected point of a block."""
+    manifest, name, budget = block.manifest, str(block.ref), conditions.budget
+    skipped = _why_skipped(block, source)
+    for rate_point in manifest.rate_points(budget, block.grids):
+        for seed in range(seeds if rate_point.fit else 1):
+            point = Point(
+                PointAddress(name, manifest.codec, block.configuration, rate_point.id, seed),
+                block.ref,
+                sequence.sequence_class,
+                manifest,
+                source,
+                rate_point,
+                skipped=skipped,
+                keep_decoded=conditions.keep_decoded,
+            )
+            if skipped:
+                yield point
+                continue
+            if rate_point.fit:
+                where = FitAddress(
+                    name, manifest.codec, block.configuration, rate_point.fit, budget, seed
+                )
+                names = (sequence.sequence_class, sequence.id, name)
+                point = replace(point, fit=plan_fit(manifest, source, where, names))
+            yield _with_keys(point, conditions.families)
+
+
+def load_plan(
+    root: Path,
+    conditions: str = "mini",
+    *,
+    only: str = "",
+    label: str = "",
+    seeds: int | None = None,
+    at: PointAddress | FitAddress | None = None,
+) -> Plan:
+    """What a run under these test conditions is expected to hold.
+
+    Args:
+        root: the repository.
+        conditions: name of a file under ctc/.
+        only: selection ``codecs/sequences/points``, see :class:`Selection`.
+        label: sub-folder of the report.
+        seeds: training seeds, instead of the conditions' own number.
+        at: resolve nothing but this codec on this sequence (for a single verb).
+
+    Raises:
+        InputError: conditions, a sequence entry, a manifest or the selection is unusable.
+    """
+    sequences = load_sequences(root / CONDITIONS / "sequences")
+    loaded = load_conditions(find_conditions(root / CONDITIONS, conditions), sequences)
+    _check_families(loaded)
+    here = load_paths(root)
+    selection = Selection.parse(only) if only else Selection()
+    blocks = _blocks(loaded, find_codecs(codec_roots(root)))
+    if at is not None:
+        blocks = [b for b in blocks if (str(b.ref), b.manifest.codec) == (at.sequence, at.codec)]
+    count = loaded.seeds if seeds is None else seeds
+    every: list[Point] = []
+    published: dict[str, Manifest] = {}
+    sources: dict[str, ResolvedSource] = {}
+    for block in blocks:
+        if block.manifest.role == "published":
+            published[block.manifest.codec] = block.manifest
+            continue
+        name = str(block.ref)
+        if name not in sources:
+            sources[name] = resolve(block.ref, sequences, here)
+        sequence = sequences[block.ref.sequence]
+        every += _points_of(block, sources[name], sequence, loaded, count)
+    every = _each_once(every)
+    chosen = every if at is not None else _choose(every, selection)
+    kept = {point.address for point in chosen}
+    wanted = {point.address.sequence for point in chosen}
+    references = tuple(
+        point
+        for point in every
+        if point.address not in kept
+        and point.manifest.role == "anchor"
+        and point.address.sequence in wanted
+    )
+    return Plan(
+        root, loaded, selection, label, tuple(chosen), references, tuple(published.values())
+    )
+
+
+def _choose(points: list[Point], selection: Selection) -> list[Point]:
+    def names(point: Point) -> tuple[str, str, str]:
+        return point.address.codec, point.address.sequence, point.address.rate_point
+
+    kept = set(selection.choose(names(point) for point in points))
+    return [point for point in points if names(point) in kept]
+
+
+def _check_families(conditions: Conditions) -> None:
+    for family in conditions.families:
+        if family not in FAMILIES:
+            raise ConditionsError(
+                f"ctc/{conditions.name}.yaml: families has {family!r}; use {', '.join(FAMILIES)}."
+            )
+
+
+def _each_once(points: Iterable[Point]) -> list[Point]:
+    """Points by folder; the same id with other parameters is refused.
+
+    Raises:
+        ManifestError: two definitions of one id (case does not count).
+    """
+    seen: dict[str, Point] = {}
+    for point in points:
+        other = seen.setdefault(point.address.folder.as_posix().lower(), point)
+        if (other.encode_key, other.address) != (point.encode_key, point.address):
+            raise ManifestError(
+                f"{point.manifest.path}: {point.address.folder} is defined twice, with different "
+                "parameters; rename one rate point."
+            )
+    return list(seen.values())

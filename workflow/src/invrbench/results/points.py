@@ -1,0 +1,236 @@
+"""The table of points: one row per expected point, whatever became of it."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from invrbench.codec.manifest import Manifest
+from invrbench.digest import digest_value
+from invrbench.errors import RecordError
+from invrbench.metrics.families import FAMILIES
+from invrbench.results import paths
+from invrbench.results.plan import Fit, Plan, Point
+from invrbench.results.records import read_record
+
+Row = dict[str, Any]
+METRICS: tuple[str, ...] = tuple(
+    column for family in FAMILIES.values() for column in family.columns
+)
+IDENTITY = (
+    "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
+    "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason", "sandbox",
+)  # fmt: skip
+RATES = ("bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent")
+COSTS = (
+    "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
+    "parameters", "learned_bytes",
+)  # fmt: skip
+DIGESTS = ("bitstream_md5", "decoded_md5", "source_md5")
+COLUMNS: tuple[str, ...] = (
+    *IDENTITY,
+    *RATES,
+    "rate_vs_anchor_reason",
+    *METRICS,
+    *COSTS,
+    *DIGESTS,
+    *(f"{metric}_reason" for metric in METRICS),
+    "accepted",
+)
+VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes")
+
+
+def curve_of(manifest: Manifest, rate_point: str) -> str:
+    """Name of the curve a rate point lies on: the first pattern of [curves] that fits, else ""."""
+    for name, pattern in manifest.curves.items():
+        if fnmatchcase(rate_point, pattern):
+            return name
+    return ""
+
+
+def _identity(plan: Plan, point: Point) -> Row:
+    address = point.address
+    return {
+        "conditions": plan.conditions.name,
+        "track": "video",
+        "class": point.sequence_class,
+        "sequence": point.ref.sequence,
+        "cut": str(point.ref.cut or ""),
+        "view_set": "",
+        "codec": point.manifest.id,
+        "variant": point.manifest.variant,
+        "role": point.manifest.role,
+        "curve": curve_of(point.manifest, address.rate_point),
+        "configuration": address.configuration,
+        "rate_point": address.rate_point,
+        "fit": point.rate_point.fit or "",
+        "seed": address.seed,
+    }
+
+
+class _Verdict(Exception):  # noqa: N818 - carries a status to the row, no error leaves this module
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def _current(path: Path, key: str, verb: str) -> Row:
+    """The record at ``path`` if it is the one expected, else the verdict on the point."""
+    failed = _failure(path.parent / f"{path.stem}.failed.json", key)
+    try:
+        record = read_record(path)
+    except RecordError as error:
+        raise _Verdict("failed", f"{verb}: record unusable ({str(error).split(';')[0]})") from None
+    if record is not None and record.get("key") == key:
+        return record
+    if failed:
+        raise _Verdict("failed", failed)
+    if record is not None:
+        raise _Verdict("stale", f"{verb}: made with other code, parameters or input")
+    raise _Verdict("missing", f"{verb}: not run")
+
+
+def _failure(path: Path, key: str) -> str | None:
+    import json
+
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return str(record["reason"]) if record.get("key") == key else None
+
+
+def _same(found: Any, expected: Any, verb: str, what: str) -> None:
+    if found != expected:
+        raise _Verdict("stale", f"{verb}: was made from another {what}")
+
+
+def current_fit(root: Path, fit: Fit) -> Row:
+    """The fit's record, if current."""
+    return _current(root / fit.address.folder / "fit.json", fit.key, "fit")
+
+
+def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
+    """The records behind a point, each current and made from the one before it."""
+    folder = root / point.address.folder
+    chain: dict[str, Row] = {}
+    if point.fit is not None:
+        chain["fit"] = current_fit(root, point.fit)
+    source = read_record(root / paths.source_record(point.address.sequence))
+    encode = chain["encode"] = _current(folder / "encode.json", point.encode_key, "encode")
+    if source is not None:
+        _same(encode["inputs"]["source_md5"], source["md5"], "encode", "source file")
+    if "fit" in chain and "model" in encode["inputs"]:
+        _same(encode["inputs"]["model"], digest_value(chain["fit"]["outputs"]), "encode", "model")
+    bitstream = folder / "bitstream.bin"
+    if not bitstream.is_file() or bitstream.stat().st_size != encode["bitstream_bytes"]:
+        raise _Verdict("stale", "bitstream.bin is not the file its record describes")
+    decode = chain["decode"] = _current(folder / "decode.json", point.decode_key, "decode")
+    _same(decode["inputs"]["bitstream_md5"], encode["bitstream_md5"], "decode", "bitstream")
+    for family in families:
+        path = folder / "metrics" / f"{family}.json"
+        measured = chain[family] = _current(path, point.family_keys[family], f"measure {family}")
+        verb = f"measure {family}"
+        _same(measured["inputs"]["decoded_md5"], decode["decoded_md5"], verb, "decoded video")
+        _same(measured["inputs"]["source_md5"], encode["inputs"]["source_md5"], verb, "source")
+    return chain
+
+
+def _values(point: Point, chain: Mapping[str, Row]) -> Row:
+    encode, decode = chain["encode"], chain["decode"]
+    video = point.source.format
+    size, is_still = encode["bitstream_bytes"], video.frames == 1
+    row: Row = {
+        "origin": encode["origin"],
+        "sandbox": decode["sandbox"],
+        "bitstream_bytes": size,
+        "bpp": 8 * size / video.pixels,
+        "rate_kbps": None if is_still else 8 * size * float(video.fps) / (1000 * video.frames),
+        "encode_seconds": encode.get("wall_seconds"),
+        "decode_seconds": decode["wall_seconds"],
+        "learned_bytes": decode["learned_bytes"],
+        "bitstream_md5": encode["bitstream_md5"],
+        "decoded_md5": decode["decoded_md5"],
+        "source_md5": encode["inputs"]["source_md5"],
+    }
+    notes: Row = {}
+    for record in chain.values():
+        notes |= record.get("notes", {})
+    for name in ("parameters", "kmac_per_pixel"):
+        value = notes.get(name)
+        row[name] = value if isinstance(value, int | float) else None
+    if "fit" in chain:
+        row["fit_seconds"] = chain["fit"].get("wall_seconds")
+    row["peak_memory_bytes"] = max(
+        (r["peak_memory_bytes"] for r in chain.values() if "peak_memory_bytes" in r), default=None
+    )
+    for family in point.family_keys:
+        for column, value in chain[family]["values"].items():
+            row[column] = value
+            row[f"{column}_reason"] = chain[family]["reasons"].get(column, "")
+    accepted = [str(r["accepted"]) for r in chain.values() if r.get("accepted")]
+    row["accepted"] = "; ".join(dict.fromkeys(accepted))
+    return row
+
+
+def point_row(plan: Plan, point: Point) -> Row:
+    """The row of one point: its numbers if every record behind it is current, else the reason."""
+    row: Row = dict.fromkeys(COLUMNS)
+    row |= _identity(plan, point)
+    if point.skipped:
+        return row | {"status": "skipped", "reason": point.skipped}
+    if point.missing:
+        return row | {"status": "missing", "reason": point.missing}
+    try:
+        chain = _chain(plan.root, point, point.family_keys)
+    except _Verdict as verdict:
+        return row | {"status": verdict.status, "reason": verdict.reason}
+    return row | _values(point, chain) | {"status": "ok", "reason": ""}
+
+
+def collect_points(plan: Plan) -> list[Row]:
+    """Rows of all expected points, of anchors kept from earlier runs, and of published curves."""
+    rows = [point_row(plan, point) for point in plan.points]
+    earlier = (point_row(plan, point) for point in plan.references)
+    rows += [row for row in earlier if row["status"] == "ok"]
+    for manifest in plan.published:
+        rows += _published_rows(plan, manifest)
+    return rows
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.strip() else None
+
+
+def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
+    """Rows of a published curve whose sequence the conditions hold."""
+    held = {(p.ref.sequence, str(p.ref.cut or "")): p.sequence_class for p in plan.points}
+    names = {sequence for sequence, _ in held}
+    rows = []
+    with (manifest.folder / "points.tsv").open(encoding="utf-8", newline="") as file:
+        for raw in csv.DictReader(file, delimiter="\t"):
+            if raw.get("sequence") not in names:
+                continue
+            row: Row = dict.fromkeys(COLUMNS)
+            for column, text in raw.items():
+                if column in METRICS or column in RATES:
+                    row[column] = _number(text or "")
+                elif column in COLUMNS:
+                    row[column] = text
+            row |= {
+                "conditions": plan.conditions.name,
+                "track": row["track"] or "video",
+                "class": held.get((raw["sequence"], raw.get("cut") or ""), ""),
+                "codec": manifest.id,
+                "variant": "",
+                "role": "published",
+                "configuration": row["configuration"] or "any",
+                "seed": 0,
+                "status": "published",
+                "origin": raw.get("source") or manifest.paper,
+                "reason": raw.get("convention") or "",
+            }
+            rows.append(row)
+    return rows
