@@ -130,9 +130,11 @@ class PathMap:
             for path in (folder / name for name in names for folder in folders):
                 if path.exists():
                     return path, None
+        absent = [str(root) for root in self.roots if not root.is_dir()]
         return None, (
             f"source not on this machine: put {names[0]} into a folder listed under `roots` in "
             f"{self.origin}, or name its path there as `{sequence}: /path/to/file`"
+            + (f" (no such folder: {', '.join(absent)})" if absent else "")
         )
 
 
