@@ -89,7 +89,7 @@ def test_the_digest_ignores_free_text_and_sees_everything_else(tmp_path: Path) -
     [
         ("quick", "fast", "budget is 'fast'; use seconds, quick, minute, paper."),
         ("[ld]", "[LD]", "tests[0].configurations[0] is 'LD'; use ai, ld, ra, any."),
-        ("families:", "family:", "unknown key 'family'; nearest: families"),
+        ("families:", "family:", "the file has unknown key family; allowed are anchors"),
         ("name: own", "name: other", "name is 'other'; expected the file's name, 'own'."),
         ("anchor: hevc", "anchor: vvc", "headline.anchor is 'vvc', which is not among"),
         ("[avc, hevc]", "[avc, vvc, hevc]", "vvc is named under anchors or grids"),
@@ -97,9 +97,9 @@ def test_the_digest_ignores_free_text_and_sees_everything_else(tmp_path: Path) -
         ("Cactus@0+32", "bikes-mini@60+32", "holds scene cuts at frame 76"),
         ("[psnr_y_db]", "[psnr]", "headline.metrics[0] is 'psnr'; use psnr_y_db, "),
         ("[avc, hevc, hnerv]", "[avc, hevc, avc]", "names 'avc' twice"),
-        ("schema: 1", "schema: 2", "schema is 2; expected 1."),
-        ("budget: quick\n", "", "the file lacks the key budget."),
-        ("title: Own", "title: 5", "title is 5; expected a text (put it in quotes)"),
+        ("schema: 1", "schema: 2", "schema is 2; this version reads 1."),
+        ("budget: quick\n", "", "the file lacks budget."),
+        ("title: Own", "title: 5", "title is 5; expected a text (in quotes)"),
         ("title: Own", "grids: {avc: {qp: 22}}\ntitle: Own", "grids.avc.qp is 22; expected a list"),
     ],
 )
@@ -121,7 +121,7 @@ def test_text_that_is_no_yaml_names_the_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    assert "expected a mapping of keys" in refusal(tmp_path, "")
+    assert "expected a table of keys" in refusal(tmp_path, "")
 
 
 def test_unknown_conditions_name_the_nearest() -> None:

@@ -1,5 +1,6 @@
 """Structure checks whose failures are sentences: file, key, what was expected."""
 
+import difflib
 import functools
 import json
 from pathlib import Path
@@ -8,6 +9,14 @@ from typing import Any
 from invrbench.errors import InputError, ToolError
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+_TYPES = {
+    "object": "a table of keys",
+    "array": "a list",
+    "string": "a text (in quotes)",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 @functools.cache
@@ -23,34 +32,42 @@ def _validator(name: str) -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _key(path: list[Any]) -> str:
-    """``["commands", "fit", 0]`` as ``[commands].fit[0]``."""
+def _key(path: list[Any], *, is_toml: bool) -> str:
+    """``["commands", "fit", 0]`` as ``[commands].fit[0]`` in TOML, else ``commands.fit[0]``."""
     text = ""
     for depth, part in enumerate(path):
-        if isinstance(part, int) or (depth == 0 and len(path) > 1):
+        if isinstance(part, int) or (is_toml and depth == 0 and len(path) > 1):
             text += f"[{part}]"
         else:
             text += f".{part}" if text else str(part)
-    return text
+    return text or "the file"
 
 
-def _sentence(error: Any) -> str:
-    where = _key(list(error.absolute_path)) or "the file"
+def _sentence(error: Any, *, is_toml: bool) -> str:
+    where, value = _key(list(error.absolute_path), is_toml=is_toml), error.instance
+    about = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+    hint = f" ({about})" if about else ""
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(allowed))
-        return f"{where} has unknown key {', '.join(unknown)}; allowed are {', '.join(allowed)}."
+        unknown = sorted(set(map(str, value)) - set(allowed))
+        close = difflib.get_close_matches(unknown[0], allowed, n=1)
+        nearest = f" (nearest: {close[0]})" if close else ""
+        listed = f"{', '.join(allowed)}{nearest}"
+        return f"{where} has unknown key {', '.join(unknown)}; allowed are {listed}."
     if error.validator == "required":
-        missing = sorted(set(error.validator_value) - set(error.instance))
+        missing = sorted(set(error.validator_value) - set(value))
         return f"{where} lacks {', '.join(missing)}."
     if error.validator == "enum":
-        return f"{where} is {error.instance!r}; use {', '.join(map(str, error.validator_value))}."
+        return f"{where} is {value!r}; use {', '.join(map(str, error.validator_value))}."
     if error.validator == "const":
-        return f"{where} is {error.instance!r}; this version reads {error.validator_value!r}."
+        return f"{where} is {value!r}; this version reads {error.validator_value!r}."
     if error.validator == "type":
-        return f"{where} is {error.instance!r}; expected {error.validator_value}."
-    about = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    return f"{where} is {error.instance!r}: {error.message}. {about}".rstrip()
+        kinds = error.validator_value
+        names = [_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+        return f"{where} is {value!r}; expected {' or '.join(names)}{hint}."
+    if error.validator == "uniqueItems":
+        return f"{where} names {next(x for x in value if value.count(x) > 1)!r} twice; remove one."
+    return f"{where} is {value!r}, which is not allowed{hint or ': ' + error.message}."
 
 
 def check_structure(
@@ -69,4 +86,4 @@ def check_structure(
     """
     errors = sorted(_validator(schema).iter_errors(value), key=lambda e: (len(e.path), str(e.path)))
     if errors:
-        raise error(f"{where}: {_sentence(errors[0])}")
+        raise error(f"{where}: {_sentence(errors[0], is_toml=where.endswith('.toml'))}")

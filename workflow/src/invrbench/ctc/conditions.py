@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from invrbench.ctc.documents import check_document, read_yaml, shown
+from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import suggest
 from invrbench.ctc.sequences import Sequence, SequenceRef
 from invrbench.digest import digest_value
 from invrbench.errors import ConditionsError
+from invrbench.schema import check_structure
 
 PATH_FILES = ("paths.yaml", "paths.example.yaml")
 DEFAULT_BD_METRICS = ("psnr_y_db", "psnr_yuv_db", "ms_ssim_y_db", "vmaf")
@@ -103,7 +104,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
     """
     where = shown(path)
     value = read_yaml(path, ConditionsError)
-    check_document(value, "conditions", where, ConditionsError)
+    check_structure(value, "conditions", where=where, error=ConditionsError)
     if value["name"] != path.stem:
         raise ConditionsError(
             f"{where}: name is {value['name']!r}; expected the file's name, {path.stem!r}."

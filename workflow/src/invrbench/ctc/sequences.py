@@ -9,9 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from invrbench.ctc.documents import check_document, read_yaml, shown
+from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import is_id, suggest
 from invrbench.errors import ConditionsError, SequenceError, UnsupportedError
+from invrbench.schema import check_structure
 from invrbench.video.format import VideoFormat
 from invrbench.video.sources import ResolvedSource, SourceFile
 from invrbench.video.steps import Step, step_from_json
@@ -198,7 +199,7 @@ def load_file(path: Path) -> list[Sequence]:
     """
     where = shown(path)
     value = read_yaml(path, SequenceError)
-    check_document(value, "sequence", where, SequenceError)
+    check_structure(value, "sequence", where=where, error=SequenceError)
     defaults = value.get("defaults", {})
     entries = []
     for entry in value["sequences"]:
