@@ -8,6 +8,7 @@ InvrError
 │   │   └── SourceMissing  the entry is fine, the file is not on this machine
 │   └── RecordError        a record or table under results/ or reports/
 ├── ContractError          the codec did not do what design and manifest promise
+│   └── LimitError         it was stopped at a limit of time, memory or output
 ├── UnsupportedError       a sound request that this codec or metric does not serve
 ├── ToolError              a program or library this step needs is absent or failed
 ├── CompareError           two curves or tables that cannot be compared
@@ -47,6 +48,10 @@ class RecordError(InputError):
 
 class ContractError(InvrError):
     """A codec broke the contract: exit status, missing, partial or oversized output."""
+
+
+class LimitError(ContractError):
+    """A codec was stopped at its limit of time, memory or output."""
 
 
 class UnsupportedError(InvrError):

@@ -16,7 +16,7 @@ from invrbench.codec.environment import Interpreter, clean_environment, interpre
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.digest import write_json
-from invrbench.errors import ContractError
+from invrbench.errors import ContractError, LimitError
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import VideoFormat
 
@@ -70,10 +70,11 @@ def _argv(manifest: Manifest, verb: Verb, interpreter: Interpreter, code: str) -
     return words
 
 
-def _fail(manifest: Manifest, verb: Verb, why: str, log: Path) -> ContractError:
+def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path) -> ContractError:
     tail = log_tail(log)
     quoted = f"\nIts last lines were:\n{tail}" if tail else "\nIt printed nothing."
-    return ContractError(f"{manifest.codec}: {verb} {why}.{quoted}")
+    kind = LimitError if outcome.stopped else ContractError
+    return kind(f"{manifest.codec}: {verb} {outcome.failure}.{quoted}")
 
 
 def _notes(work: Path) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def run_in_the_open(
     )
     outcome = run_bounded(argv, cwd=work, env=env, log=log, limits=_limits(manifest, verb, None))
     if outcome.failure:
-        raise _fail(manifest, verb, outcome.failure, log)
+        raise _fail(manifest, verb, outcome, log)
     command = shlex.join(manifest.commands[verb]) + " job.json"
     return VerbRun(outcome, "none", job["device"], command, _notes(work))
 
@@ -224,7 +225,7 @@ def run_decode(
     limits = _limits(manifest, "decode", expected.file_bytes + _SLACK_BYTES)
     outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
     if outcome.failure:
-        raise _fail(manifest, "decode", outcome.failure, log)
+        raise _fail(manifest, "decode", outcome, log)
     decoded = folder / "work" / "decoded.raw"
     check_decoded(manifest, decoded, expected)
     command = shlex.join(manifest.commands["decode"]) + " job.json"
