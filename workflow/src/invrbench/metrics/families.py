@@ -5,6 +5,7 @@ measures the pictures' family again and nothing else. Planning imports this modu
 and the rest are imported when a family is measured.
 """
 
+import functools
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ def measure_unchecked(family: str, reference: RawVideo, decoded: RawVideo) -> Me
     return result
 
 
+@functools.cache
 def family_digest(family: str) -> str:
     """Digest of a family's own code, without comments, docstrings and layout."""
     folder = Path(__file__).parent

@@ -93,7 +93,7 @@ def load_trunk(path: Path) -> Trunk:
             trunk = _read_checkpoint(path)
     except (OSError, KeyError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ToolError(
-            f"{path} holds no AlexNet weights ({error}); remove it and run "
+            f"{path} holds no AlexNet weights ({type(error).__name__}); remove it and run "
             "`invrbench weights lpips`."
         ) from error
     return _checked(trunk, str(path))
