@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from invrbench.codec.manifest import Verb
-from invrbench.codec.process import die_with_parent
+from invrbench.codec.process import ENTERED_VARIABLE, die_with_parent
 from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import BusyError, ConditionsError, InvrError
 from invrbench.metrics.weights import find_trunk
@@ -28,7 +28,6 @@ from invrbench.results.records import (
 Task = TypeVar("Task", Fit, Point)
 PROFILE = Path("workflow/profiles/local")
 WEIGHTS_RECORD = paths.RESULTS / ".weights" / "lpips.json"
-ENTERED_VARIABLE = "INVRBENCH_ENTERED"
 SOCKET_VARIABLE = "INVRBENCH_PERCEPTUAL_SOCKET"
 CONFIG_KEYS = ("ctc", "only", "label", "seeds")
 _LOOK_ONLY = {

@@ -1,4 +1,4 @@
-"""Take results that exist: from elsewhere (adopt), or after a change that moves nothing (accept)."""
+"""Take results that exist: from elsewhere (adopt), or after a harmless change (accept)."""
 
 import logging
 import subprocess

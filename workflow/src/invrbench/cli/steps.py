@@ -1,19 +1,11 @@
 """The steps of the DAG, one verb each, as rules and cross-checkers call them."""
 
-import os
 import shlex
 from typing import Any
 
 from invrbench.cli.common import find_fit, find_point, plan_of, repository
-from invrbench.codec.process import die_with_parent
-from invrbench.dag import ENTERED_VARIABLE
+from invrbench.codec.process import follow_the_run
 from invrbench.results import execute
-
-
-def _follow_the_run() -> None:
-    """Inside a run a verb dies with it; typed by hand it lives as long as it likes."""
-    if ENTERED_VARIABLE in os.environ:
-        die_with_parent()
 
 
 def _repeat(verb: str, *words: str, ctc: str) -> str:
@@ -24,7 +16,7 @@ def source(arguments: Any) -> int:
     """Make a sequence's raw file."""
     from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
 
-    _follow_the_run()
+    follow_the_run()
     root = repository()
     sequences = load_sequences(root / "ctc" / "sequences")
     ref = SequenceRef.parse(arguments.sequence, sequences)
@@ -34,7 +26,7 @@ def source(arguments: Any) -> int:
 
 def fit(arguments: Any) -> int:
     """Train one model."""
-    _follow_the_run()
+    follow_the_run()
     root, task = find_fit(arguments.folder, arguments.ctc)
     execute.fit(root, task, repeat=_repeat("fit", str(task.address.folder), ctc=arguments.ctc))
     return 0
@@ -42,7 +34,7 @@ def fit(arguments: Any) -> int:
 
 def encode(arguments: Any) -> int:
     """Write one bitstream."""
-    _follow_the_run()
+    follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     repeat = _repeat("encode", str(point.address.folder), ctc=arguments.ctc)
     execute.encode(root, point, repeat=repeat)
@@ -51,7 +43,7 @@ def encode(arguments: Any) -> int:
 
 def decode(arguments: Any) -> int:
     """Decode one bitstream in the sandbox."""
-    _follow_the_run()
+    follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     repeat = _repeat("decode", str(point.address.folder), ctc=arguments.ctc)
     execute.decode(root, point, repeat=repeat)
@@ -60,7 +52,7 @@ def decode(arguments: Any) -> int:
 
 def measure_point(arguments: Any) -> int:
     """Measure one decoded point."""
-    _follow_the_run()
+    follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     words = (str(point.address.folder), arguments.family)
     repeat = _repeat("measure-point", *words, ctc=arguments.ctc)
@@ -72,6 +64,6 @@ def report(arguments: Any) -> int:
     """Write tables, plots and workbook of a run."""
     from invrbench.report.run import write_run_report
 
-    _follow_the_run()
+    follow_the_run()
     write_run_report(plan_of(arguments), partial=arguments.partial)
     return 0

@@ -138,7 +138,7 @@ def strongest_level(*, cuda: bool = False) -> Level:
     The variable ``INVRBENCH_SANDBOX`` may name a weaker one as the strongest to try.
     """
     limit = os.environ.get(LIMIT_VARIABLE, LEVELS[0])
-    start = LEVELS.index(limit) if limit in LEVELS else 0  # type: ignore[arg-type]
+    start = LEVELS.index(limit) if limit in LEVELS else 0
     devices = cuda_devices() if cuda else ()
     for level in LEVELS[start:]:
         if level == "none" or _starts(level, devices):

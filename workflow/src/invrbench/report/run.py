@@ -98,7 +98,11 @@ def _mixed_versions(records: Iterable[Record]) -> Iterable[str]:
 def _notes(plan: Plan, records: list[Record], rows: Iterable[Record]) -> tuple[str, ...]:
     notes = list(_mixed_versions(records))
     notes += sorted(
-        {f"{row['codec']}: accepted without a rerun: {row['accepted']}" for row in rows if row["accepted"]}
+        {
+            f"{row['codec']}: accepted without a rerun: {row['accepted']}"
+            for row in rows
+            if row["accepted"]
+        }
     )
     away = {p.address.sequence: p.missing for p in plan.points if p.missing}
     notes += [f"{sequence}: {why}." for sequence, why in sorted(away.items())]
@@ -129,7 +133,9 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         families=conditions.families,
         filter=str(plan.selection) if plan.is_filtered else "",
         label=plan.label,
-        generated_from=max((str(record["end"]) for record in records), default=RunInfo.generated_from),
+        generated_from=max(
+            (str(record["end"]) for record in records), default=RunInfo.generated_from
+        ),
         commit=_git(plan.root, "rev-parse", "--short=12", "HEAD"),
         dirty=bool(_git(plan.root, "status", "--porcelain", "--untracked-files=no")),
         tool_versions=_tool_versions(records),

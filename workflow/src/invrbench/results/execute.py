@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from invrbench.codec.runner import (
 )
 from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
 from invrbench.errors import ContractError, InvrError, RecordError, SourceMissing
-from invrbench.metrics import server
 from invrbench.metrics.families import measure as measure_family
+from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
 from invrbench.results.plan import Fit, Point
 from invrbench.results.records import (
@@ -363,8 +362,7 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             picture = frames.get(root, point.address, video.format, space)
             if picture is None:
                 picture = _decode_again(point, folder, space, log, video.format, decoded)
-            served = server.measure if family == "perceptual" else partial(measure_family, family)
-            result = served(video, RawVideo(picture, video.format))
+            result = _measured(family, video, RawVideo(picture, video.format))
         record = {
             "kind": "measure",
             "status": "ok",
@@ -382,6 +380,15 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
         }
         write_record(target, record)
     _finish_measuring(root, point)
+
+
+def _measured(family: str, source: RawVideo, decoded: RawVideo) -> Measurement:
+    """One family's values; LPIPS comes from the run's server, which holds torch."""
+    if family == "perceptual":
+        from invrbench.metrics import server
+
+        return server.measure(source, decoded)
+    return measure_family(family, source, decoded)
 
 
 def _decode_again(

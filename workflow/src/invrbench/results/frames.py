@@ -28,10 +28,8 @@ def put(root: Path, address: PointAddress, decoded: RawVideo, *, archive: bool) 
     if archive:
         temporary = stem.with_suffix(f".{os.getpid()}.mkv")
         coded = "gbrp" if decoded.format.is_rgb else decoded.format.pixel_format
-        find_ffmpeg().run(
-            [*_layout(decoded.format), "-i", str(decoded.path)]
-            + ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
-        )
+        output = ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
+        find_ffmpeg().run([*_layout(decoded.format), "-i", str(decoded.path), *output])
         temporary.replace(stem.with_suffix(".mkv"))
     shutil.move(decoded.path, stem.with_suffix(".raw"))
 
@@ -49,10 +47,8 @@ def get(root: Path, address: PointAddress, expected: VideoFormat, space: Path) -
     archive = stem.with_suffix(".mkv")
     if archive.is_file():
         held = space / "decoded.raw"
-        find_ffmpeg().run(
-            ["-i", str(archive), "-fps_mode", "passthrough", "-f", "rawvideo"]
-            + ["-pix_fmt", expected.pixel_format, "-y", str(held)]
-        )
+        output = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", expected.pixel_format]
+        find_ffmpeg().run(["-i", str(archive), *output, "-y", str(held)])
         return held
     return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.environment import environment_digest
-from invrbench.codec.manifest import Manifest, RatePoint, Verb, find_codecs
+from invrbench.codec.manifest import Manifest, RatePoint, Verb, find_codecs, read_manifest
 from invrbench.ctc.conditions import Conditions, Grid, find_conditions, load_conditions
 from invrbench.ctc.names import suggest
 from invrbench.ctc.selection import Selection
@@ -234,8 +234,24 @@ class _Block:
     grids: tuple[Grid, ...] | None
 
 
-def _blocks(conditions: Conditions, codecs: Mapping[str, Manifest]) -> list[_Block]:
-    """The cross products the conditions ask for, in their order.
+def _one_codec(root: Path, codec: str) -> dict[str, Manifest]:
+    """The manifest of one codec, so that a single verb reads no other folder.
+
+    Raises:
+        ConditionsError: no folder holds it.
+    """
+    for folder in (base / codec.partition("+")[0] for base in codec_roots(root)):
+        if (folder / "codec.toml").is_file():
+            return {name: m for name, m in read_manifest(folder).items() if name == codec}
+    raise ConditionsError(f"no folder holds the codec {codec!r}.")
+
+
+def _blocks(
+    conditions: Conditions,
+    codecs: Mapping[str, Manifest],
+    at: PointAddress | FitAddress | None,
+) -> list[_Block]:
+    """The cross products the conditions ask for, in their order, or those at one address.
 
     Raises:
         ConditionsError: a codec that no folder holds.
@@ -244,13 +260,16 @@ def _blocks(conditions: Conditions, codecs: Mapping[str, Manifest]) -> list[_Blo
     blocks: dict[tuple[str, str, str, str], _Block] = {}
     for test in conditions.tests:
         for name in test.codecs:
-            if name not in codecs:
+            if at is None and name not in codecs:
                 raise ConditionsError(
                     f"ctc/{conditions.name}.yaml names the codec {name!r}, which no folder "
                     f"holds; {suggest(name, codecs)}."
                 )
-        for ref, configuration in itertools.product(test.sequences, test.configurations):
+        wanted = [ref for ref in test.sequences if at is None or str(ref) == at.sequence]
+        for ref, configuration in itertools.product(wanted, test.configurations):
             for name in dict.fromkeys((*test.codecs, *joined)):
+                if at is not None and name != at.codec:
+                    continue
                 manifest, grids = codecs[name], test.grids.get(name)
                 own = "any" if manifest.configurations == ("any",) else configuration
                 block = _Block(ref, own, manifest, grids)
@@ -326,9 +345,8 @@ def load_plan(
     _check_families(loaded)
     here = load_paths(root)
     selection = Selection.parse(only) if only else Selection()
-    blocks = _blocks(loaded, find_codecs(codec_roots(root)))
-    if at is not None:
-        blocks = [b for b in blocks if (str(b.ref), b.manifest.codec) == (at.sequence, at.codec)]
+    codecs = find_codecs(codec_roots(root)) if at is None else _one_codec(root, at.codec)
+    blocks = _blocks(loaded, codecs, at)
     count = loaded.seeds if seeds is None else seeds
     every: list[Point] = []
     published: dict[str, Manifest] = {}

@@ -1,0 +1,245 @@
+"""One codec on trial: its verbs run on short clips, each result kept for the checks that ask."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from invrbench.codec.clips import derive, format_of
+from invrbench.codec.manifest import BUDGETS, Manifest, RatePoint, Verb
+from invrbench.codec.runner import check_bitstream, run_decode, run_in_the_open, workspace
+from invrbench.digest import md5_file
+from invrbench.errors import ContractError, InvrError, ManifestError
+from invrbench.video.format import RawVideo, VideoFormat
+
+FRAMES, WIDTH, HEIGHT = 4, 96, 64
+PATIENCE_SECONDS = 20.0  # a decoder given a damaged bitstream gets this long, or
+PATIENCE_FACTOR = 5.0  # this many times what it took for the sound one, if that is longer
+
+DeviceOf = Callable[[Manifest, Verb], str]
+
+
+class NotApplicable(Exception):  # noqa: N818 - a verdict of a check, it leaves no module but this
+    """A check that has nothing to judge, with the reason."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A bitstream and the layout of the frames it must decode to."""
+
+    path: Path
+    format: VideoFormat
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decode that ended well: MD5 of its frames, the walls around it, wall-clock seconds."""
+
+    md5: str
+    level: str
+    seconds: float
+
+
+def first_rate_point(manifest: Manifest) -> tuple[RatePoint, str, dict[str, Any]]:
+    """The first rate point, at the cheapest budget its fit has, with the fit's parameters.
+
+    Raises:
+        ManifestError: the fit has no budget at all.
+    """
+    for budget in BUDGETS:
+        point = manifest.rate_points(budget)[0]
+        if point.fit is None:
+            return point, budget, {}
+        try:
+            found = manifest.fit_parameters(point.fit, budget=budget, sequence="a clip", names=())
+        except ManifestError:
+            if budget == BUDGETS[-1]:
+                raise
+            continue
+        return point, budget, found
+    raise AssertionError("a budget is found or the last one raises")
+
+
+class Trial:
+    """Runs a codec's verbs in a folder of its own and remembers what came of each.
+
+    Clips lie in folders that are gone before anything is decoded.
+    """
+
+    def __init__(
+        self, manifest: Manifest, clip: RawVideo, *, root: Path, folder: Path, device_of: DeviceOf
+    ) -> None:
+        self.manifest = manifest
+        self.folder = folder
+        self.log = folder / "verb.log"
+        self._clip = clip
+        self._root = root
+        self._device_of = device_of
+        self._results: dict[str, Any] = {}
+        self._failures: dict[str, str] = {}
+
+    def once(self, name: str, make: Callable[[], Any], *, needs: str = "") -> Any:
+        """The result of ``make``, made once.
+
+        Raises:
+            NotApplicable: ``make`` failed for an earlier check, called ``needs`` there.
+        """
+        if name in self._failures:
+            raise NotApplicable(f"needs {self._failures[name]}, which failed")
+        if name not in self._results:
+            try:
+                self._results[name] = make()
+            except InvrError:
+                self._failures[name] = needs or name
+                raise
+        return self._results[name]
+
+    # ---- what to code
+
+    @property
+    def configuration(self) -> str:
+        """The configuration clips are coded in: the first the codec serves."""
+        return self.manifest.configurations[0]
+
+    def base_format(self) -> VideoFormat:
+        """Layout of the clip most checks use: the codec's first format, few frames, small."""
+        manifest = self.manifest
+        frames = max(FRAMES, manifest.min_frames)
+        if manifest.max_frames is not None:
+            frames = min(frames, manifest.max_frames)
+        least = manifest.min_size + manifest.min_size % 2
+        return replace(
+            self._clip.format,
+            pixel_format=manifest.pixel_formats[0],
+            width=max(WIDTH, least),
+            height=max(HEIGHT, least),
+            frames=frames,
+        )
+
+    def unserved(self, layout: VideoFormat, configuration: str) -> str | None:
+        """Why the codec does not serve a layout, or None."""
+        return self.manifest.unsupported(
+            track="video",
+            configuration=configuration,
+            pixel_format=layout.pixel_format,
+            frames=layout.frames,
+            min_side=min(layout.width, layout.height),
+        )
+
+    def _video(self, layout: VideoFormat, folder: Path) -> RawVideo:
+        folder.mkdir(parents=True)
+        return derive(self._clip, layout, folder / "source.raw")
+
+    # ---- verbs
+
+    def _job(self, verb: Verb, video: RawVideo, configuration: str) -> dict[str, Any]:
+        point, budget, parameters = first_rate_point(self.manifest)
+        job: dict[str, Any] = {
+            "schema": 1,
+            "verb": verb,
+            "source": {"path": str(video.path), **video.format.to_json()},
+            "configuration": configuration,
+            "seed": 0,
+            "device": self._device_of(self.manifest, verb),
+            "threads": self.manifest.resources_of(verb).threads,
+        }
+        if point.fit is not None:
+            job |= {"fit": {"name": point.fit, "parameters": parameters}, "budget": budget}
+        if verb == "encode":
+            given = {**self.manifest.parameters, **point.parameters}
+            job["rate_point"] = {"id": point.id, "parameters": given}
+        return job
+
+    def fit(self, name: str, layout: VideoFormat, configuration: str) -> Path | None:
+        """The trained model of a clip called ``name``, or None for a codec without a fit."""
+        return self.once(  # type: ignore[no-any-return]
+            f"fit {name}", lambda: self._fit(name, layout, configuration), needs="fit"
+        )
+
+    def _fit(self, name: str, layout: VideoFormat, configuration: str) -> Path | None:
+        if first_rate_point(self.manifest)[0].fit is None:
+            return None
+        if "fit" not in self.manifest.commands:
+            raise NotApplicable("its models are brought, each for a sequence of its own")
+        with workspace(self.folder) as space:
+            video = self._video(layout, space / "source")
+            (space / "checkpoint").mkdir()
+            job = self._job("fit", video, configuration)
+            job["checkpoint"] = str(space / "checkpoint")
+            run_in_the_open(self.manifest, "fit", job, folder=space, log=self._fresh_log())
+            model = space / "work" / "model"
+            if not model.is_dir() or not any(model.iterdir()):
+                raise ContractError(f"{self.manifest.codec}: fit left no model/ folder with files.")
+            kept = self.folder / f"model of {name}"
+            shutil.move(model, kept)
+        return kept
+
+    def encode(
+        self, name: str, layout: VideoFormat, configuration: str, *, again: bool = False
+    ) -> Stream:
+        """The bitstream of a clip; ``again`` encodes a second time from the same model."""
+        key = f"encode {name}" + " again" * again
+        return self.once(  # type: ignore[no-any-return]
+            key, lambda: self._encode(key, name, layout, configuration), needs="encode"
+        )
+
+    def _encode(self, key: str, name: str, layout: VideoFormat, configuration: str) -> Stream:
+        model = self.fit(name, layout, configuration)
+        if "encode" not in self.manifest.commands:
+            return self._brought()
+        with workspace(self.folder) as space:
+            job = self._job("encode", self._video(layout, space / "source"), configuration)
+            if model is not None:
+                shutil.copytree(model, space / "model")
+                job["model"] = str(space / "model")
+            run_in_the_open(self.manifest, "encode", job, folder=space, log=self._fresh_log())
+            left = space / "work" / "bitstream.bin"
+            check_bitstream(self.manifest, left)
+            kept = self.folder / f"{key}.bin"
+            shutil.move(left, kept)
+        return Stream(kept, layout)
+
+    def _brought(self) -> Stream:
+        """The first brought bitstream; its sequence's entry says what it decodes to."""
+        path = min(self.manifest.folder.glob("bitstreams/*/*/*.bin"))
+        return Stream(path, format_of(self._root, path.parts[-3]))
+
+    def base_stream(self) -> Stream:
+        """The bitstream of the clip most checks use."""
+        return self.encode("the clip", self.base_format(), self.configuration)
+
+    def decode(self, stream: Stream, *, patience: float | None = None) -> Decoded:
+        """Decode once, in a fresh folder; ``patience`` shortens the time limit, in seconds.
+
+        Raises:
+            LimitError: the decoder was stopped.
+            ContractError: it failed, or wrote the wrong number of bytes.
+        """
+        manifest = self.manifest
+        if patience is not None:
+            limits = manifest.resources_of("decode")
+            limits = replace(limits, runtime_min=min(limits.runtime_min, patience / 60))
+            manifest = replace(manifest, resources={**manifest.resources, "decode": limits})
+        with workspace(self.folder) as space:
+            run, decoded = run_decode(
+                manifest,
+                stream.path,
+                folder=space,
+                log=self._fresh_log(),
+                device=self._device_of(manifest, "decode"),
+                threads=manifest.resources_of("decode").threads,
+                expected=stream.format,
+            )
+            return Decoded(md5_file(decoded), run.level, run.outcome.wall_seconds)
+
+    def base_decoded(self) -> Decoded:
+        """What the clip's bitstream decodes to."""
+        stream = self.base_stream()
+        return self.once(  # type: ignore[no-any-return]
+            "decode", lambda: self.decode(stream), needs="decode"
+        )
+
+    def _fresh_log(self) -> Path:
+        self.log.unlink(missing_ok=True)
+        return self.log
