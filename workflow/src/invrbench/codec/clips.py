@@ -32,7 +32,9 @@ def load_clip(root: Path, folder: Path) -> RawVideo:
         if source.format.frames > 1 and source.format.pixel_format == "yuv420p":
             found = prepare(source, folder / "clip.raw")
             return RawVideo(Path(found["path"]), source.format)
-    raise ConditionsError(f"ctc/{CONDITIONS}.yaml holds no yuv420p clip; conformance runs need one.")
+    raise ConditionsError(
+        f"ctc/{CONDITIONS}.yaml holds no yuv420p clip; conformance runs need one."
+    )
 
 
 def format_of(root: Path, sequence: str) -> VideoFormat:
@@ -87,4 +89,3 @@ def _centre(plane: Plane, size: tuple[int, int]) -> Plane:
     plane = np.pad(plane, [(0, pads[0]), (0, pads[1])], mode="symmetric")
     top, left = ((held - wanted) // 2 for held, wanted in zip(plane.shape, size, strict=True))
     return plane[top : top + size[0], left : left + size[1]]
-
