@@ -65,7 +65,7 @@ def manifest_resolves(trial: Trial) -> str:
         verb_files(manifest, verb)  # type: ignore[arg-type]
     counts = {len(manifest.rate_points(budget)) for budget in BUDGETS}
     first_rate_point(manifest)
-    return f"{max(counts)} rate points"
+    return _counted(max(counts), "rate point")
 
 
 @_check("environment")
@@ -99,7 +99,7 @@ def expected_table_is_readable(trial: Trial) -> str:
     name = trial.manifest.claims.get("expected")
     if name is None:
         raise NotApplicable("claims no expected values")
-    return f"{len(read_table(trial.manifest.folder / name))} rows"
+    return _counted(len(read_table(trial.manifest.folder / name)), "row")
 
 
 # ---- the verbs, on a clip
@@ -228,6 +228,7 @@ def _also_codes(trial: Trial, name: str, layout: VideoFormat, configuration: str
     """Fit, encode and decode a clip of another layout."""
     if "encode" not in trial.manifest.commands:
         raise NotApplicable("its bitstreams are brought")
+    trial.base_decoded()
     configuration = configuration or trial.configuration
     why = trial.unserved(layout, configuration)
     if why:
@@ -300,8 +301,12 @@ def other_configurations_code(trial: Trial) -> str:
 
 
 def _described(layout: VideoFormat) -> str:
-    frames = f"{layout.frames} frame" + "s" * (layout.frames > 1)
+    frames = _counted(layout.frames, "frame")
     return f"{frames} of {layout.width}x{layout.height} {layout.pixel_format}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + "s" * (count != 1)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -335,7 +340,7 @@ def _published(manifest: Manifest) -> Verdict:
             raise ManifestError(f"{manifest.folder.name}/points.tsv lacks {', '.join(lacking)}.")
     except ManifestError as error:
         return Verdict(manifest.codec, "manifest", FAILED, str(error))
-    return Verdict(manifest.codec, "manifest", PASSED, f"published, {len(rows)} points")
+    return Verdict(manifest.codec, "manifest", PASSED, f"published, {_counted(len(rows), 'point')}")
 
 
 def _run(name: str, check: Check, trial: Trial) -> Verdict:
@@ -345,7 +350,7 @@ def _run(name: str, check: Check, trial: Trial) -> Verdict:
     except NotApplicable as reason:
         verdict = Verdict(codec, name, SKIPPED, str(reason))
     except InvrError as error:
-        verdict = Verdict(codec, name, FAILED, str(error))
+        verdict = Verdict(codec, name, FAILED, str(error).removeprefix(f"{codec}: "))
     return _expected_to_fail(verdict) if trial.manifest.claims.get("caught_by") == name else verdict
 
 
@@ -372,7 +377,7 @@ def check_manifest(
         clip: real 8-bit 4:2:0 content, see :func:`invrbench.codec.clips.load_clip`.
         root: the repository, for the sequences of brought bitstreams.
         device_of: where a verb runs.
-        only: names of the checks to run.
+        only: names of the checks to run; an offender's end with the one it claims.
     """
     if manifest.role == "published":
         yield _published(manifest)
@@ -390,6 +395,8 @@ def check_manifest(
         trial = Trial(manifest, clip, root=root, folder=Path(name), device_of=device_of)
         for check in only:
             yield _run(check, CHECKS[check], trial)
+            if check == claimed:
+                return
 
 
 def check_folder(

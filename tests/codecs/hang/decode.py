@@ -1,0 +1,6 @@
+"""Waits for what never comes."""
+
+import time
+
+while True:
+    time.sleep(1)

@@ -1,0 +1,3 @@
+"""Writes nothing, and says all is well."""
+
+print("bitstream.bin: 1234 bytes written")

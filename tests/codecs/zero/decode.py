@@ -1,0 +1,1 @@
+"""Never reached: encode is caught before."""
