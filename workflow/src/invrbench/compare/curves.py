@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
 
 Point = dict[str, Any]
 
@@ -25,6 +25,7 @@ BD_METRICS = (
     "iv_psnr_db",
 )
 
+NOT_MEASURED = "not measured"
 _COMPLETE = ("ok", "published")
 
 
@@ -46,12 +47,16 @@ class CurveKey:
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: every expected point of it, those without a number included."""
+    """One curve: every expected point of it, those without a number included.
+
+    ``differs`` says what keeps a published curve from being compared: another cut.
+    """
 
     key: CurveKey
     role: str
     sequence_class: str
     points: tuple[Point, ...]
+    differs: str = ""
 
     @property
     def incomplete(self) -> tuple[Point, ...]:
@@ -74,7 +79,7 @@ class Curve:
         )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a cell holds a finite number (not None, not NaN, not text).
 
     >>> is_number(float("nan")), is_number(None), is_number(30.1)
@@ -102,11 +107,13 @@ def full_codec(point: Mapping[str, Any]) -> str:
 def normalised(points: Iterable[Mapping[str, Any]] | Any) -> list[Point]:
     """Copies of the points in which no cell is NaN, infinite or empty text.
 
-    Accepts a list of mappings or a pandas DataFrame. A metric that is not a finite number becomes
+    Accepts a list of mappings or a pandas DataFrame, whose NaN are empty cells. A metric that is not a finite number becomes
     None and gets a ``<metric>_reason``, so that no table ever shows one without the other.
     """
-    rows = points.to_dict("records") if hasattr(points, "to_dict") else points
-    return [_normalised(row) for row in rows]
+    if hasattr(points, "to_dict"):
+        rows = points.to_dict("records")
+        points = [{name: value for name, value in row.items() if value == value} for row in rows]
+    return [_normalised(row) for row in points]
 
 
 def _normalised(row: Mapping[str, Any]) -> Point:
@@ -115,39 +122,66 @@ def _normalised(row: Mapping[str, Any]) -> Point:
     for name, value in row.items():
         plain = value.item() if hasattr(value, "item") else value
         if isinstance(plain, float) and not math.isfinite(plain):
-            if not math.isnan(plain):
-                odd[name] = "the record holds an infinite value"
+            odd[name] = f"the record holds {plain}"
             plain = None
         point[name] = None if plain == "" else plain
     for metric in BD_METRICS:
         if point.get("status") in _COMPLETE and point.get(metric) is None:
             reason = f"{metric}_reason"
-            point[reason] = point.get(reason) or odd.get(metric) or "not measured"
+            point[reason] = point.get(reason) or odd.get(metric) or NOT_MEASURED
     return point
 
 
 def group_curves(points: Sequence[Point]) -> list[Curve]:
-    """Curves in the order of their first points; controls are curves too."""
+    """Curves in the order of their first points; controls are curves too.
+
+    A published curve of a cut that nobody coded joins the curves of its sequence's other cuts,
+    where it is drawn and not compared.
+    """
     groups: dict[CurveKey, list[Point]] = {}
     for point in points:
-        key = CurveKey(
-            sequence=full_sequence(point),
-            view_set=str(point.get("view_set") or ""),
-            codec=full_codec(point),
-            configuration=str(point.get("configuration") or ""),
-            curve=str(point.get("curve") or ""),
-            seed=str(point.get("seed") or 0).removeprefix("s"),
-        )
-        groups.setdefault(key, []).append(point)
-    return [
-        Curve(
+        groups.setdefault(_key(point), []).append(point)
+    coded = {
+        full_sequence(point): str(point["sequence"]).partition("@")[0]
+        for point in points
+        if point["role"] != "published"
+    }
+    curves = []
+    for key, members in groups.items():
+        curve = Curve(
             key=key,
             role=str(members[0]["role"]),
             sequence_class=str(members[0].get("class") or ""),
             points=tuple(members),
         )
-        for key, members in groups.items()
-    ]
+        name, _, cut = key.sequence.partition("@")
+        others = [each for each, base in coded.items() if base == name]
+        if curve.role != "published" or key.sequence in coded or not others:
+            curves.append(curve)
+            continue
+        for other in others:
+            differs = f"{cut or 'all'} frames instead of {other.partition('@')[2] or 'all'}"
+            classes = [str(p.get("class") or "") for p in points if full_sequence(p) == other]
+            curves.append(
+                replace(
+                    curve,
+                    key=replace(key, sequence=other),
+                    sequence_class=classes[0],
+                    differs=differs,
+                )
+            )
+    return curves
+
+
+def _key(point: Mapping[str, Any]) -> CurveKey:
+    return CurveKey(
+        sequence=full_sequence(point),
+        view_set=str(point.get("view_set") or ""),
+        codec=full_codec(point),
+        configuration=str(point.get("configuration") or ""),
+        curve=str(point.get("curve") or ""),
+        seed=str(point.get("seed") or 0).removeprefix("s"),
+    )
 
 
 def rate_column(*curves: Curve) -> str:

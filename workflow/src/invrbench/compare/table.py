@@ -31,73 +31,19 @@ OVERALL = "overall"
 RATIO = "rate_vs_anchor_percent"
 
 POINT_COLUMNS = (
-    "conditions",
-    "track",
-    "class",
-    "sequence",
-    "cut",
-    "view_set",
-    "codec",
-    "variant",
-    "role",
-    "curve",
-    "configuration",
-    "rate_point",
-    "fit",
-    "seed",
-    "origin",
-    "status",
-    "reason",
-    "sandbox",
-    "bitstream_bytes",
-    "bpp",
-    "rate_kbps",
-    "rate_vs_anchor_percent",
-    "psnr_y_db",
-    "psnr_u_db",
-    "psnr_v_db",
-    "psnr_yuv_db",
-    "psnr_yuv411_db",
-    "psnr_rgb_db",
-    "ssim_y",
-    "ms_ssim_y",
-    "ms_ssim_y_db",
-    "lpips",
-    "vmaf",
-    "xpsnr_y_db",
-    "iv_psnr_db",
-    "fit_seconds",
-    "encode_seconds",
-    "decode_seconds",
-    "peak_memory_bytes",
-    "kmac_per_pixel",
-    "parameters",
-    "learned_bytes",
-    "bitstream_md5",
-    "decoded_md5",
-    "source_md5",
-)
+    "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
+    "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason",
+    "sandbox", "bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent", "psnr_y_db",
+    "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db", "psnr_rgb_db", "ssim_y",
+    "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "fit_seconds",
+    "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel", "parameters",
+    "learned_bytes", "bitstream_md5", "decoded_md5", "source_md5",
+)  # fmt: skip
 BD_COLUMNS = (
-    "conditions",
-    "sequence",
-    "class",
-    "view_set",
-    "configuration",
-    "anchor",
-    "anchor_configuration",
-    "test",
-    "curve",
-    "seed",
-    "metric",
-    "method",
-    "bd_rate_percent",
-    "bd_quality",
-    "overlap",
-    "status",
-    "reason",
-    "n_used",
-    "n_total",
-)
+    "conditions", "sequence", "class", "view_set", "configuration", "anchor",
+    "anchor_configuration", "test", "curve", "seed", "metric", "method", "bd_rate_percent",
+    "bd_quality", "overlap", "status", "reason", "n_used", "n_total",
+)  # fmt: skip
 
 # Decimals of a column in the tables; others are written as Python writes them.
 _DECIMALS = {
@@ -212,6 +158,8 @@ def _obstacle(test: Curve, anchor: Curve, metric: str) -> str:
         return f"skipped: {skipped.key.codec}: {skipped.points[0].get('reason') or 'not served'}"
     if test.key.view_set != anchor.key.view_set:
         return f"other-views: {test.key.view_set} against {anchor.key.view_set}"
+    if test.differs:
+        return f"drawn only: {test.differs}"
     for point in test.points:
         text = str(point.get("reason") or "")
         if point["status"] == "published" and text:
@@ -296,8 +244,8 @@ def _means(rows: Sequence[Row], headline_metric: str) -> list[Row]:
             ):
                 groups.setdefault((scope, STRONGEST, *key), []).append(row)
     means = []
-    for (scope, configuration, *key), members in groups.items():
-        mean = dict(zip(fields, key, strict=True))
+    for (scope, configuration, *names), members in groups.items():
+        mean = dict(zip(fields, names, strict=True))
         mean |= {"sequence": "", "class": scope, "anchor_configuration": configuration}
         means.append(mean | _mean(members))
     order = {id(row): index for index, row in enumerate(means)}
@@ -374,6 +322,8 @@ def _rate_ratio(
 ) -> tuple[float | None, str]:
     if curve.role == "control":
         return None, "control"
+    if curve.differs:
+        return None, f"drawn only: {curve.differs}"
     if point["status"] not in ("ok", "published"):
         return None, str(point["status"])
     if point["status"] == "published" and point.get("reason"):
@@ -384,13 +334,14 @@ def _rate_ratio(
         return None, "missing-point"
     rate = rate_column(curve, anchor)
     quality = point.get(metric)
-    if not is_number(quality) or not is_number(point.get(rate)):
+    bits = point.get(rate)
+    if not is_number(quality) or not is_number(bits):
         return None, str(point.get(f"{metric}_reason") or "no-rate")
     reference = anchor.drawable(metric, rate)
     if metric in FALLING_METRICS:
-        reference = [(bits, -value) for bits, value in reference]
+        reference = [(other, -value) for other, value in reference]
         quality = -quality
-    return _interpolated_ratio(float(point[rate]), float(quality), reference)
+    return _interpolated_ratio(float(bits), float(quality), reference)
 
 
 def _interpolated_ratio(
@@ -398,7 +349,7 @@ def _interpolated_ratio(
 ) -> tuple[float | None, str]:
     """100 × rate over the reference's rate at ``quality``, or None and the reason."""
     import numpy as np
-    from scipy.interpolate import PchipInterpolator
+    from scipy.interpolate import PchipInterpolator  # type: ignore[import-untyped]
 
     rates = [bits for bits, _ in reference]
     values = [value for _, value in reference]

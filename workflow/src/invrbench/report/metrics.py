@@ -36,7 +36,10 @@ METRICS: dict[str, Metric] = {
         "PSNR-YUV 6:1:1", "dB", 2, "(6·PSNR-Y + PSNR-U + PSNR-V) / 8 of the sequence values."
     ),
     "psnr_yuv411_db": Metric(
-        "PSNR-YUV 4:1:1", "dB", 2, "(4·PSNR-Y + PSNR-U + PSNR-V) / 6 of the sequence values."
+        "PSNR-YUV 4:1:1",
+        "dB",
+        2,
+        "10·log10(peak² / MSE), MSE = (4·MSE_Y + MSE_U + MSE_V) / 6, each the mean over frames.",
     ),
     "psnr_rgb_db": Metric(
         "PSNR-RGB",
@@ -62,10 +65,17 @@ METRICS: dict[str, Metric] = {
     ),
     "vmaf": Metric("VMAF", "", 2, "libvmaf's default model, mean over frames, 0 to 100."),
     "xpsnr_y_db": Metric(
-        "XPSNR-Y", "dB", 2, "Perceptually weighted PSNR of the luma plane, ffmpeg's xpsnr filter."
+        "XPSNR-Y",
+        "dB",
+        2,
+        "Perceptually weighted PSNR of luma, ffmpeg's xpsnr filter; dB of the mean distortion.",
     ),
     "iv_psnr_db": Metric(
-        "IV-PSNR", "dB", 2, "Immersive-video PSNR: tolerant of small shifts and global offsets."
+        "IV-PSNR",
+        "dB",
+        2,
+        "Immersive-video PSNR (N0535): best match within 2 pixels, global offset removed up to a "
+        "limit, planes weighted 4:1:1, mean over frames.",
     ),
 }
 
@@ -131,6 +141,15 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("fewer-than-4-points", "A curve has fewer than four points."),
     ("missing-point", "An expected point of a curve failed, is missing or stale."),
     ("saturated", "The metric is at its ceiling, so that rate buys nothing any more."),
+    (
+        "partial-overlap",
+        "The reference covers less than 75 % of the tested quality range; the number is shown "
+        "with its share and enters no mean.",
+    ),
+    ("duplicate-point", "Two points of a curve have the same rate."),
+    ("not-finite", "A rate or quality is no finite, positive number."),
+    ("not measured", "The metric is not part of these conditions, or the point is brought."),
+    ("withheld (0 of N)", "A mean of which no sequence has a usable number."),
     ("lossless", "Decoded and source are identical; PSNR is infinite."),
     ("other-views", "The curves were measured on different views."),
     ("no-anchor", "No anchor of a fitting configuration exists for the sequence."),

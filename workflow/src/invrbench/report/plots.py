@@ -19,7 +19,7 @@ _CONFIGURATION_FILLS = {"ai": "full", "ra": "full", "ld": "none"}
 _PROPOSAL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#882255", "#117733", "#332288")
 _PROPOSAL_MARKERS = ("*", "D", "X", "P", "h", "d")
 _PROPOSAL_LINES = ("-", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
-_RC = {
+_RC: Any = {
     "svg.hashsalt": "invrbench",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
@@ -152,7 +152,7 @@ def _draw(
     axes.set_title(f"{title} · {shown.label}\n{heading(info)}", loc="left")
     axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, handlelength=3.2)
+    figure.legend(loc="outside right center", frameon=False, handlelength=3.2)
     _mark(figure, axes, points, info)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not for each of the files
@@ -173,18 +173,12 @@ def _draw(
 
 def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, info: RunInfo) -> None:
     pairs = curve.drawable(column, rate)
-    label = info.curve_name(curve)
-    expected = [point for point in curve.points if point["status"] != "skipped"]
-    if expected and len(pairs) < len(expected):
-        label += f"\n{len(pairs)} of {len(expected)} points"
-    if curve.role == "published":
-        label += " [published]"
     if not pairs:
         return
     axes.plot(
         [bits for bits, _ in pairs],
         [value for _, value in pairs],
-        label=label,
+        label=legend(curve, len(pairs), info).replace(": ", "\n"),
         color=look.colour,
         marker=look.marker,
         linestyle=look.line,
@@ -194,6 +188,15 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
         markerfacecoloralt="white",
         zorder=3 if curve.role == "proposal" else 2,
     )
+
+
+def legend(curve: Curve, drawn: int, info: RunInfo) -> str:
+    """The name of a drawn curve, with how many of its expected points are drawn if not all."""
+    name = info.curve_name(curve)
+    if curve.role == "published":
+        name += " [published]"
+    expected = sum(point["status"] != "skipped" for point in curve.points)
+    return name if drawn >= expected else f"{name}: {drawn} of {expected} points"
 
 
 def _plain_log_axis(axes: Any) -> None:

@@ -10,7 +10,7 @@ from invrbench.compare.curves import (
     group_curves,
     is_number,
 )
-from invrbench.compare.table import Row
+from invrbench.compare.table import RATIO, Row, reason_column
 from invrbench.report.info import PRESENT, RunInfo, completeness, heading, marks
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import Report, cell_reason
@@ -41,8 +41,8 @@ def summary_lines(
         f"{heading(info)} · {count} points · anchor {info.codec(info.headline_anchor).display}",
         *(f"*** {word} ***" for word in marks(points, info)),
         "",
-        f"{'proposal, sequence':<30} {'point':<20} {'rate':>13} {shown.axis:>13} "
-        f"{'vs anchor':>9}  {'change':<10}",
+        f"{'proposal, sequence':<26} {'point':<18} {'rate':>12} {shown.axis:>12} "
+        f"{'vs anchor':>12}  {'change':<10}",
     ]
     report = Report(points, rows, info)
     before = {_identity(point): point for point in previous or ()}
@@ -65,42 +65,43 @@ def _curve_lines(
 ) -> list[str]:
     info = report.info
     still = info.is_still(curve.key.sequence, report.points)
-    rate, unit, digits = ("bpp", "bpp", 4) if still else ("rate_kbps", "kbps", 1)
-    lines = []
-    labels = [_cut(info.curve_name(curve), 30), _cut(f"  {curve.key.sequence}", 30)]
-    for index, point in enumerate(curve.points):
-        label = labels[index] if index < len(labels) else ""
-        name = _cut(str(point["rate_point"]), 20)
-        if point["status"] not in PRESENT:
-            lines.append(f"{label:<30} {name:<20} {point['status']}")
-            continue
-        bits = f"{point[rate]:.{digits}f} {unit}" if is_number(point.get(rate)) else "no rate"
-        quality = point.get(column)
-        value = f"{quality:.2f}" if is_number(quality) else str(point.get(f"{column}_reason"))[:13]
-        ratio = point.get("rate_vs_anchor_percent")
-        against = f"{ratio:.0f} %" if is_number(ratio) else "–"
-        why = "" if is_number(ratio) else str(point.get("rate_vs_anchor_reason") or "")
-        change = _change(point, before, column) if before is not None else ""
-        tail = "; ".join(part for part in (change, why) if part)
-        lines.append(f"{label:<30} {name:<20} {bits:>13} {value:>13} {against:>9}  {tail}")
-    lines += [f"{label:<30}" for label in labels[len(curve.points) :]]
+    labels = [_cut(info.curve_name(curve), 26), _cut(f"  {curve.key.sequence}", 26)]
+    texts = [_point_text(point, still, column, before) for point in curve.points]
     row = report.headline(curve.key, column)
     if row is not None:
-        lines.append(f"{'':<30} {_bd_text(row, report, column)}")
-    return [*lines, ""]
+        texts.append(_bd_text(row, column))
+    labels += [""] * (len(texts) - len(labels))
+    texts += [""] * (len(labels) - len(texts))
+    return [f"{label:<26} {text}" for label, text in zip(labels, texts, strict=True)] + [""]
+
+
+def _point_text(
+    point: Point, still: bool, column: str, before: dict[tuple[str, ...], Point] | None
+) -> str:
+    rate, unit, digits = ("bpp", "bpp", 4) if still else ("rate_kbps", "kbps", 1)
+    name = _cut(str(point["rate_point"]), 18)
+    if point["status"] not in PRESENT:
+        return f"{name:<18} {point['status']}"
+    bits = f"{point[rate]:.{digits}f} {unit}" if is_number(point.get(rate)) else "no rate"
+    quality = point.get(column)
+    value = f"{quality:.2f}" if is_number(quality) else _cut(str(point[f"{column}_reason"]), 12)
+    ratio = point.get(RATIO)
+    why = str(point.get(reason_column(RATIO)) or "–").replace(" the anchor's", "")
+    against = f"{ratio:.0f} %" if is_number(ratio) else _cut(why, 12)
+    change = _change(point, before, column) if before is not None else ""
+    return f"{name:<18} {bits:>12} {value:>12} {against:>12}  {change}"
 
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _bd_text(row: Row, report: Report, column: str) -> str:
+def _bd_text(row: Row, column: str) -> str:
     name = f"BD-rate {metric(column).label}"
     if not is_number(row["bd_rate_percent"]):
         return f"{name}: {cell_reason(row)}"
-    against = report.info.name(row["anchor"], row["anchor_configuration"])
     share = f" ({100 * row['overlap']:.0f} % of the range)" if row["status"] == "partial" else ""
-    return f"{name}: {row['bd_rate_percent']:+.1f} %{share} against {against}"
+    return f"{name} {row['bd_rate_percent']:+.1f} %{share}, anchor in {row['anchor_configuration']}"
 
 
 def _change(point: Point, before: dict[tuple[str, ...], Point], column: str) -> str:
@@ -115,7 +116,7 @@ def _change(point: Point, before: dict[tuple[str, ...], Point], column: str) -> 
     if is_number(old.get("bitstream_bytes")) and is_number(point.get("bitstream_bytes")):
         delta = 100 * (point["bitstream_bytes"] / old["bitstream_bytes"] - 1)
         if abs(delta) >= 0.05:
-            parts.append(f"{delta:+.1f} % rate")
+            parts.append(f"{delta:+.1f} %")
     return ", ".join(parts) or "="
 
 

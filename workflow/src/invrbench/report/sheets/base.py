@@ -19,7 +19,7 @@ GREY = "#7F7F7F"
 RED = "#B00020"
 HEAD_FILL = "#D9E1F2"
 MEAN_FILL = "#F2F2F2"
-_A4 = 9
+PAPERS = {"A4": 9, "A3": 8}
 
 
 # What identifies a row of bd.tsv made with the headline method.
@@ -129,8 +129,10 @@ class Book:
         }
         return self.style(**(look | properties))
 
-    def sheet(self, name: str, title: str, *, portrait: bool = False) -> tuple[Any, int]:
-        """A new sheet with title, conditions and marks on top.
+    def sheet(
+        self, name: str, title: str, *, paper: str = "A4", portrait: bool = False
+    ) -> tuple[Any, int]:
+        """A new sheet with title, conditions and marks on top and on every printed page.
 
         Returns:
             The worksheet and its first free row.
@@ -139,19 +141,19 @@ class Book:
         words = marks(self.report.points, info)
         sheet = self.workbook.add_worksheet(name)
         sheet.hide_gridlines(2)
-        sheet.set_paper(_A4)
+        sheet.set_paper(PAPERS[paper])
         if not portrait:
             sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
         sheet.set_margins(left=0.4, right=0.4, top=0.75, bottom=0.6)
-        mark = " · ".join(words).replace("&", "&&")
-        sheet.set_header(
-            f"&L&9{_escaped(heading(info))}&C&9&B{mark}&R&9{_escaped(name)}",
-        )
+        # the blank behind a font size keeps it apart from a text that starts with a digit
+        mark = _escaped(" · ".join(words))
+        sheet.set_header(f"&L&9 {_escaped(heading(info))}&C&9 &B{mark}&R&9 {_escaped(name)}")
+        date = info.created.strftime("%Y-%m-%d %H:%M UTC")
+        changed = " with local changes" if info.dirty else ""
         sheet.set_footer(
-            f"&L&8{_escaped(info.generated_from)} · conditions {info.digest[:8]}"
-            f" · commit {info.commit[:10] or 'unknown'}{' (dirty)' if info.dirty else ''}"
-            "&R&8page &P of &N"
+            f"&L&8 Newest record {date} · conditions {info.digest[:8]}"
+            f" · commit {info.commit[:10] or 'unknown'}{changed}&R&8 page &P of &N"
         )
         sheet.write_string(0, 0, title, self.style(bold=True, font_size=14))
         sheet.set_row(0, 22)
@@ -181,7 +183,7 @@ class Book:
             look = self.style(num_format=number_format, **properties)
             sheet.write_number(*at, value, look)
         elif reason:
-            sheet.write_string(*at, reason, self.reason(**properties))
+            sheet.write_string(*at, reason, self.reason(shrink=True, **properties))
         else:
             sheet.write_blank(*at, None, self.style(**properties))
 
@@ -194,9 +196,9 @@ class Book:
         if row is None:
             sheet.write_string(*at, "–", self.reason(**properties))
         elif is_number(row["bd_rate_percent"]):
-            look = {"align": "right"} | properties
+            look = {"align": "center"} | properties
             if _is_partial(row):
-                look |= {"italic": True, "font_color": GREY}
+                look |= {"font_color": GREY}
             sheet.write_number(
                 *at,
                 _rounded(row["bd_rate_percent"] / 100),

@@ -10,12 +10,12 @@ from typing import Any
 
 from invrbench.compare.curves import Curve
 from invrbench.report.metrics import metric
-from invrbench.report.plots import Look, look_key, looks
+from invrbench.report.plots import Look, legend, look_key, looks
 from invrbench.report.sheets.base import Book
 
 _MARKERS = {
-    "o": "circle", "s": "square", "^": "triangle", "v": "diamond", "<": "short_dash", ">": "x",
-    "*": "star", "D": "diamond", "X": "x", "P": "plus", "h": "circle", "d": "square",
+    "o": "circle", "s": "square", "^": "triangle", "v": "plus", "<": "short_dash", ">": "x",
+    "*": "star", "D": "diamond", "X": "x", "P": "long_dash", "h": "circle", "d": "square",
 }  # fmt: skip
 _DASHES = ("solid", "dash_dot", "dash", "long_dash_dot_dot")
 _CHART_ROWS = 24
@@ -39,8 +39,8 @@ def write_charts(book: Book) -> None:
     """Write both sheets; charts first, their data behind."""
     sheet, row = book.sheet("RD charts", "Rate-distortion charts")
     data, data_row = book.sheet(_DATA, "Numbers behind the charts", portrait=True)
-    for column, width in enumerate((26, 42, 16, 12, 12)):
-        data.set_column(column, column, width)
+    for index, width in enumerate((26, 42, 16, 12, 12)):
+        data.set_column(index, index, width)
     table = looks(book.report.curves)
     columns = list(dict.fromkeys(book.report.info.headline_metrics))
     breaks = []
@@ -113,7 +113,7 @@ def _chart(
         _, x_column = entry.first, entry.column
         chart.add_series(
             {
-                "name": info.curve_name(entry.curve),
+                "name": legend(entry.curve, len(entry.rates), info),
                 "categories": [_DATA, entry.first, x_column, entry.last, x_column],
                 "values": [_DATA, entry.first, x_column + 1, entry.last, x_column + 1],
                 "line": {"color": look.colour, "width": look.width, "dash_type": _dash(look)},
@@ -183,6 +183,6 @@ def quality_step(low: float, high: float) -> float:
     >>> quality_step(24.0, 41.0)
     5.0
     """
-    raw = max(high - low, 1e-6) / 6
+    raw = max(high - low, 6e-3) / 6
     power = 10.0 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw - 1e-12)

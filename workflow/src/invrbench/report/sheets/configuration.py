@@ -40,7 +40,9 @@ def extra_metrics(book: Book) -> list[str]:
 def _write_configuration(book: Book, configuration: str) -> None:
     info = book.report.info
     name = configuration.upper()
-    sheet, row = book.sheet(name, f"{name}: every tested codec against the headline anchor")
+    sheet, row = book.sheet(
+        name, f"{name}: every tested codec against the headline anchor", paper="A3"
+    )
     _set_columns(book, sheet)
     first = row
     pairs = _pairs(book, configuration)
@@ -89,15 +91,15 @@ def _pairs(book: Book, configuration: str) -> dict[str, list[tuple[Curve, Curve 
 
 
 def _set_columns(book: Book, sheet: Any) -> None:
-    sheet.set_column(0, 0, 9)
-    sheet.set_column(1, 1, 23)
+    sheet.set_column(0, 0, 8)
+    sheet.set_column(1, 1, 20)
     for name in (_REFERENCE, _TESTED):
-        sheet.set_column(name, name, 17)
-        sheet.set_column(name + 1, name + 1, 10)
-        sheet.set_column(name + 2, name + 4, 7.5)
+        sheet.set_column(name, name, 16)
+        sheet.set_column(name + 1, name + 1, 9)
+        sheet.set_column(name + 2, name + 4, 7)
         sheet.set_column(name + 5, name + 7, 8)
-    sheet.set_column(18, 18, 2)
-    sheet.set_column(19, 24, 11)
+    sheet.set_column(18, 18, 1.5)
+    sheet.set_column(19, 24, 12.5)
     for index in range(len(extra_metrics(book))):
         sheet.set_column(_EXTRA + 3 * index, _EXTRA + 3 * index + 1, 9)
         sheet.set_column(_EXTRA + 3 * index + 2, _EXTRA + 3 * index + 2, 13)
@@ -122,7 +124,7 @@ def _write_heads(book: Book, sheet: Any, row: int, reference: str, tested: str) 
         for index, text in enumerate("YUV"):
             sheet.write_string(row + 1, start + index, text, head)
     for index, column in enumerate(extra_metrics(book)):
-        start, label = _EXTRA + 3 * index, metric(column).label
+        start, label = _EXTRA + 3 * index, metric(column).axis
         sheet.merge_range(row, start, row, start + 2, label, head)
         for offset, text in enumerate(("Reference", "Tested", "BD-rate")):
             sheet.write_string(row + 1, start + offset, text, head)
@@ -139,11 +141,9 @@ def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | 
         (_TESTED, 1, _sorted_points(test, rate)),
     )
     rows = max(_MIN_ROWS, *(len(points) for _, _, points in sides))
-    for offset in range(rows):
-        line = _TOP if offset == 0 else {}
-        for column in range(_EXTRA + 3 * len(extra_metrics(book))):
-            if line and column != 18:
-                sheet.write_blank(row, column, None, book.style(**line))
+    for column in range(_EXTRA + 3 * len(extra_metrics(book))):
+        if column != 18:
+            sheet.write_blank(row, column, None, book.style(**_TOP))
     sheet.write_string(row, 0, test.sequence_class, book.style(**_TOP))
     name = book.style(bold=True, **_TOP)
     sheet.write_string(row, 1, test.key.sequence, name)
@@ -157,11 +157,11 @@ def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | 
         for offset, point in enumerate(points):
             line = _TOP if offset == 0 else {}
             _write_point(book, sheet, row + offset, start, point, rate, line)
-            for index, column in enumerate(extra_metrics(book)):
+            for index, extra in enumerate(extra_metrics(book)):
                 at = (row + offset, _EXTRA + 3 * index + side)
-                reason = str(point.get(f"{column}_reason") or "")
-                text = metric(column).number_format
-                book.number(sheet, at, point.get(column), text, reason[:20], **line)
+                reason = str(point.get(f"{extra}_reason") or "")
+                text = metric(extra).number_format
+                book.number(sheet, at, point.get(extra), text, reason, **line)
     if anchor is None:
         sheet.write_string(row, _REFERENCE, "no reference here", book.reason(**_TOP))
     _write_bd(book, sheet, row, test.key, anchor)
@@ -179,7 +179,7 @@ def _sorted_points(curve: Curve, rate: str) -> list[Point]:
 def _write_point(
     book: Book, sheet: Any, row: int, start: int, point: Point, rate: str, line: dict[str, Any]
 ) -> None:
-    sheet.write_string(row, start, str(point["rate_point"]), book.style(**line))
+    sheet.write_string(row, start, str(point["rate_point"]), book.style(indent=1, **line))
     if point["status"] not in ("ok", "published"):
         text = f"{point['status']}: {point.get('reason') or 'no reason recorded'}"
         sheet.write_string(row, start + 1, text, book.reason(align="left", **line))
@@ -202,7 +202,7 @@ def encode_total_seconds(point: Point) -> float | None:
     encode, fit = point.get("encode_seconds"), point.get("fit_seconds")
     if not is_number(encode):
         return None
-    return float(encode) + (float(fit) if is_number(fit) else 0.0)
+    return encode + (fit if is_number(fit) else 0.0)
 
 
 def _bd_row(
@@ -252,8 +252,8 @@ def _write_means(
         for method, start in _BD.items():
             cells = [_bd_row(book, key, configuration, column, method, scope) for column in _PLANES]
             _write_three(book, sheet, row, start, cells, look)
-        for index, column in enumerate(extra_metrics(book)):
-            cell = _bd_row(book, key, configuration, column, "pchip", scope)
+        for index, extra in enumerate(extra_metrics(book)):
+            cell = _bd_row(book, key, configuration, extra, "pchip", scope)
             book.bd(sheet, (row, _EXTRA + 3 * index + 2), cell, **look)
         row += 1
     return row

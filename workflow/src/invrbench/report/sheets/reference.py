@@ -4,8 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from invrbench.compare.curves import BD_METRICS, Curve, Point, full_codec, full_sequence, is_number
-from invrbench.compare.table import HEADLINE_METHOD, POINT_COLUMNS, Row
+from invrbench.compare.curves import (
+    NOT_MEASURED,
+    Curve,
+    Point,
+    full_codec,
+    full_sequence,
+    is_number,
+)
+from invrbench.compare.table import HEADLINE_METHOD, POINT_COLUMNS, RATIO, Row, reason_column
 from invrbench.report.info import PRESENT, completeness
 from invrbench.report.metrics import DEFINITIONS, METRICS, REASONS, metric
 from invrbench.report.sheets.base import Book
@@ -16,7 +23,7 @@ _STATES = ("failed", "missing", "stale", "skipped")
 def write_definitions(book: Book) -> None:
     """Write every metric with version and formula, every word and every reason code."""
     sheet, row = book.sheet("Definitions", "What every number means")
-    for column, width in enumerate((22, 22, 30, 92)):
+    for column, width in enumerate((22, 20, 44, 88)):
         sheet.set_column(column, column, width)
     wrap, bold = book.style(text_wrap=True), book.style(bold=True)
     row = _heads(book, sheet, row, ("Metric", "Column", "Version", "Definition"))
@@ -31,18 +38,32 @@ def write_definitions(book: Book) -> None:
             sheet.write_string(row, 2, version or "not recorded", wrap)
         else:
             sheet.write_string(row, 2, "not measured in this run", book.reason(align="left"))
-        _write_long(book, sheet, row, 3, entry.definition)
+        sheet.write_string(row, 3, entry.definition, wrap)
+        lines = max(_lines(entry.definition, 100), _lines(version, 48))
+        sheet.set_row(row, 12 * lines + 3)
         row += 1
-    row = _heads(book, sheet, row + 1, ("Word", "", "", "Definition"))
-    for word, text in DEFINITIONS:
-        sheet.write_string(row, 0, word, bold)
-        _write_long(book, sheet, row, 3, text)
+    row = _write_words(book, sheet, row + 1, ("Word", "Definition"), DEFINITIONS, bold)
+    grey = book.reason(align="left")
+    _write_words(book, sheet, row + 1, ("Reason", "Why there is no number"), REASONS, grey)
+
+
+def _write_words(
+    book: Book,
+    sheet: Any,
+    row: int,
+    heads: tuple[str, str],
+    entries: Sequence[tuple[str, str]],
+    look: Any,
+) -> int:
+    """Words in column A, what they mean across B to D."""
+    sheet.write_string(row, 0, heads[0], book.head(align="left"))
+    sheet.merge_range(row, 1, row, 3, heads[1], book.head(align="left"))
+    for word, text in entries:
         row += 1
-    row = _heads(book, sheet, row + 1, ("Reason code", "", "", "Why there is no number"))
-    for word, text in REASONS:
-        sheet.write_string(row, 0, word, book.reason(align="left"))
-        _write_long(book, sheet, row, 3, text)
-        row += 1
+        sheet.write_string(row, 0, word, look)
+        sheet.merge_range(row, 1, row, 3, text, book.style(text_wrap=True))
+        sheet.set_row(row, 12 * _lines(text, 165) + 3)
+    return row + 1
 
 
 def _heads(book: Book, sheet: Any, row: int, texts: Sequence[str]) -> int:
@@ -51,10 +72,9 @@ def _heads(book: Book, sheet: Any, row: int, texts: Sequence[str]) -> int:
     return row + 1
 
 
-def _write_long(book: Book, sheet: Any, row: int, column: int, text: str, width: int = 92) -> None:
-    """Wrapped text with a row high enough for it; Excel does not compute that by itself."""
-    sheet.write_string(row, column, text, book.style(text_wrap=True))
-    sheet.set_row(row, 13 * max(1, -(-len(text) // width)) + 2)
+def _lines(text: str, width: int) -> int:
+    """Lines that wrapped text takes; Excel does not compute a row's height by itself."""
+    return max(1, -(-len(text) // width))
 
 
 def write_provenance(book: Book) -> None:
@@ -85,7 +105,7 @@ def write_provenance(book: Book) -> None:
         if text:
             sheet.write_string(row, 1, text, book.style())
         else:
-            sheet.write_string(row, 1, "none", book.reason(align="left"))
+            sheet.write_string(row, 1, "not given", book.reason(align="left"))
         row += 1
     row = _heads(book, sheet, row + 1, ("Tool or library", "Version"))
     for name in sorted(info.tool_versions):
@@ -93,7 +113,7 @@ def write_provenance(book: Book) -> None:
         sheet.write_string(row, 1, info.tool_versions[name], book.style())
         row += 1
     row = _write_sequences(book, sheet, row + 1)
-    row = _write_codecs(book, sheet, row + 1)
+    row = _write_codecs(book, sheet, row + 1) + 1
     for note in info.notes:
         sheet.write_string(row, 0, f"Note: {note}", book.style(italic=True))
         row += 1
@@ -115,6 +135,7 @@ def _write_sequences(book: Book, sheet: Any, row: int) -> int:
 
 def _write_codecs(book: Book, sheet: Any, row: int) -> int:
     row = _heads(book, sheet, row, ("Codec", "Id", "Role", "", "", "Document", "Paper"))
+    sheet.merge_range(row - 1, 2, row - 1, 4, "Role", book.head(align="left"))
     for name, entry in book.report.info.codecs.items():
         texts = (entry.display, name, entry.role, "", "", entry.document, entry.paper)
         for column, text in enumerate(texts):
@@ -131,6 +152,8 @@ def write_coverage(book: Book) -> None:
         sheet.set_column(column, column, width)
     heads = ("Sequence", "Codec", "Expected", "Present", *(s.capitalize() for s in _STATES))
     row = _heads(book, sheet, row, (*heads, "Reasons"))
+    for column in range(2, 8):
+        sheet.write_string(row - 1, column, heads[column], book.head())
     top = row - 1
     for curve in [*report.curves, *report.controls]:
         count = Counter(str(point["status"]) for point in curve.points)
@@ -147,7 +170,7 @@ def write_coverage(book: Book) -> None:
             )
         reasons = _reasons(curve)
         sheet.write_string(row, 8, reasons, book.reason(align="left", text_wrap=True, **look))
-        sheet.set_row(row, 12 * max(1, -(-len(reasons) // 80)) + 3)
+        sheet.set_row(row, 12 * _lines(reasons, 80) + 3)
         row += 1
     sheet.autofilter(top, 0, max(row - 1, top), 8)
     sheet.freeze_panes(top + 1, 2)
@@ -165,7 +188,7 @@ def _reasons(curve: Curve) -> str:
 
 
 def _write_controls(book: Book, sheet: Any, row: int) -> None:
-    row = _heads(book, sheet, row, ("Control", "What", "Verdict"))
+    row = _heads(book, sheet, row, ("Sequence", "Control", "Verdict", *[""] * 6))
     for name, what, verdict in control_verdicts(book):
         sheet.write_string(row, 0, name, book.style())
         sheet.write_string(row, 1, what, book.style())
@@ -231,41 +254,64 @@ def _self_verdict(row: Row) -> str:
     return text if text == "0.00 %" else f"{text}. CHECK"
 
 
+# Identity and measurements, which are printed; all further columns stand to their right.
+_PRINTED = (
+    *("class", "sequence", "cut", "view_set", "codec", "variant", "configuration", "rate_point"),
+    *("seed", "status", "reason", "bitstream_bytes", "bpp", "rate_kbps", RATIO),
+    *METRICS,
+    *("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"),
+    *("kmac_per_pixel", "parameters"),
+)
+
+
 def write_points(book: Book) -> None:
     """Write all points as one filterable table; a metric without a number shows its reason."""
     points = book.report.points
-    sheet, row = book.sheet("Points", "All points (the rows of points.tsv)")
+    sheet, row = book.sheet("Points", "All points (the rows of points.tsv)", paper="A3")
+    ordered = [*_PRINTED, *(name for name in POINT_COLUMNS if name not in _PRINTED)]
     columns = [
         name
-        for name in POINT_COLUMNS
-        if any(point.get(name) is not None for point in points)
-        or any(point.get(f"{name}_reason") for point in points)
+        for name in ordered
+        if any(
+            point.get(name) is not None
+            or (name in METRICS and point.get(reason_column(name)) not in (None, NOT_MEASURED))
+            for point in points
+        )
     ]
     for index, name in enumerate(columns):
-        sheet.write_string(row, index, name, book.head(align="left"))
+        sheet.write_string(row, index, _point_head(book, name), book.head())
         sheet.set_column(index, index, _width(name, points))
-    sheet.set_row(row, 26)
+    sheet.set_row(row, 38)
     top = row
     for point in points:
         row += 1
         for index, name in enumerate(columns):
             _write_cell(book, sheet, (row, index), name, point)
-    sheet.autofilter(top, 0, max(row, top), max(len(columns) - 1, 0))
-    fixed = columns.index("rate_point") + 1 if "rate_point" in columns else 0
-    sheet.freeze_panes(top + 1, min(fixed, 5))
+    sheet.autofilter(top, 0, max(row, top), len(columns) - 1)
+    sheet.freeze_panes(top + 1, columns.index("rate_point") + 1)
     sheet.repeat_rows(top)
+    printed = sum(name in _PRINTED for name in columns)
+    sheet.print_area(0, 0, row, printed - 1)
+
+
+def _point_head(book: Book, name: str) -> str:
+    """A column's name in points.tsv, with what a reader must know beneath it."""
+    if name in ("kmac_per_pixel", "parameters"):
+        return f"{name}\n(self-reported)"
+    return f"{name}\n({book.report.info.timing})" if name.endswith("_seconds") else name
 
 
 def _write_cell(book: Book, sheet: Any, at: tuple[int, int], name: str, point: Point) -> None:
     value = point.get(name)
-    reason = str(point.get(f"{name}_reason") or "")
+    reason = str(point.get(reason_column(name)) or "")
     if is_number(value):
-        sheet.write_number(*at, value, book.style(num_format=_format(name)))
+        look = {"align": "center"} if name == "seed" else {}
+        sheet.write_number(*at, value, book.style(num_format=_format(name), **look))
     elif isinstance(value, str):
         is_reason = name == "reason"
         sheet.write_string(*at, value, book.reason(align="left") if is_reason else book.style())
-    elif reason and (name in BD_METRICS or point["status"] in PRESENT):
-        sheet.write_string(*at, reason, book.reason(align="left"))
+    elif reason and point["status"] in PRESENT:
+        sheet.write_string(*at, reason, book.reason(shrink=True))
 
 
 def _format(name: str) -> str:
@@ -280,7 +326,9 @@ def _format(name: str) -> str:
 
 def _width(name: str, points: Sequence[Point]) -> float:
     texts = [str(point[name]) for point in points if isinstance(point.get(name), str)]
-    texts += [str(point[f"{name}_reason"]) for point in points if point.get(f"{name}_reason")]
+    if name in METRICS:
+        reasons = {str(point.get(reason_column(name)) or "") for point in points}
+        texts += [text for text in reasons if len(text) <= 20]
     longest = max((len(text) for text in texts), default=0)
-    heading = max(len(part) for part in name.replace("_", " ").split())
-    return float(min(max(longest + 1, heading + 4, 10), 44))
+    most = 30 if name == "reason" else 36
+    return float(min(max(longest + 1, min(len(name) + 2, 15), 9), most))

@@ -26,24 +26,35 @@ def write_summary(book: Book) -> None:
     sheet, row = book.sheet("Summary", f"{info.title or info.conditions}: summary")
     anchor = info.codec(info.headline_anchor).display
     sheet.set_column(0, 0, 34)
-    sheet.set_column(1, 1, 16)
-    sheet.set_column(2, 30, 17)
+    sheet.set_column(1, 1, 14)
+    sheet.set_column(2, 6, 17)
+    sheet.set_column(7, 7, 30)
+    sheet.set_column(8, 40, 17)
     sheet.write_string(row, 0, f"Reference: {anchor}", book.style(bold=True, font_size=10))
     row = _write_first_screen(book, sheet, row + 1)
     for note in info.notes:
         sheet.write_string(row, 0, f"Note: {note}", book.style(font_color=GREY, italic=True))
         row += 1
+    against = f"against {anchor}"
+    proposals = tested_columns(book, ("proposal", "published"))
     for column in dict.fromkeys(info.headline_metrics):
-        row = _write_matrix(book, sheet, row + 1, column)
+        title = f"BD-rate ({metric(column).label}) {against}, hardest configuration per sequence"
+        row = _write_matrix(book, sheet, row + 1, title, proposals, column)
+    anchors = tested_columns(book, ("anchor",))
+    sheet.set_h_pagebreaks([row + 1] if proposals and anchors else [])
+    for name in dict.fromkeys(column.key.configuration for column in anchors):
+        members = [column for column in anchors if column.key.configuration == name]
+        for column in dict.fromkeys(info.headline_metrics):
+            title = f"Anchors in configuration {name}: BD-rate ({metric(column).label}) {against}"
+            row = _write_matrix(book, sheet, row + 1, title, members, column)
     _write_legend(book, sheet, row + 1)
-    sheet.freeze_panes(0, 1)
 
 
-def tested_columns(book: Book) -> list[Column]:
-    """Proposals first, then the anchors but the headline one, each configuration on its own."""
+def tested_columns(book: Book, roles: Sequence[str]) -> list[Column]:
+    """Tested codecs of these roles, each configuration, curve and seed on its own."""
     info = book.report.info
     columns: dict[CurveKey, Column] = {}
-    for wanted in ("proposal", "published", "anchor"):
+    for wanted in roles:
         for curve in book.report.curves:
             key = _tested(curve)
             if curve.role == wanted and curve.key.codec != info.headline_anchor:
@@ -59,50 +70,56 @@ def _tested(curve: Curve) -> CurveKey:
 def _write_first_screen(book: Book, sheet: Any, row: int) -> int:
     """One row per proposal, eight columns at most."""
     info = book.report.info
-    first, second = info.headline_metrics
+    metrics = list(dict.fromkeys(info.headline_metrics))
     heads = [
         "Proposal",
         "Document",
-        f"BD-rate {metric(first).label}",
-        f"BD-rate {metric(second).label}",
+        *(f"BD-rate {metric(name).label}" for name in metrics),
         "Sequences in mean",
         f"Decode time, s per frame ({info.timing})",
         "kMAC/pixel (self-reported)",
-        "Why not all",
+        "Left out of the mean",
     ]
     for index, text in enumerate(heads):
         sheet.write_string(row, index, text, book.head())
     sheet.set_row(row, 38)
-    border = {"bottom": 1, "bottom_color": "#BFBFBF"}
-    proposals = [column for column in tested_columns(book) if column.role == "proposal"]
+    proposals = tested_columns(book, ("proposal",))
     for column in proposals:
         row += 1
-        sheet.set_row(row, 26)
-        means = [book.report.headline_mean(column.key, name, OVERALL) for name in (first, second)]
-        sheet.write_string(row, 0, column.name, book.style(bold=True, text_wrap=True, **border))
-        document = info.codec(column.key.codec).document
-        book_text = book.style(align="center", **border)
-        sheet.write_string(row, 1, document or "–", book_text)
-        for index, mean in enumerate(means):
-            plain = None if mean is None else mean | {"n_total": None, "overlap": None}
-            if mean is not None and mean["status"] == "withheld":
-                plain = mean
-            book.bd(sheet, (row, 2 + index), plain, **border)
-        counts = [f"{mean['n_used']} of {mean['n_total']}" for mean in means if mean]
-        text = " / ".join(dict.fromkeys(counts)) or "0"
-        sheet.write_string(row, 4, text, book_text)
-        _write_cost(book, sheet, row, column, border)
-        why = "; ".join(
-            dict.fromkeys(str(mean["reason"]) for mean in means if mean and mean["reason"])
-        )
-        sheet.write_string(row, 7, why, book.reason(text_wrap=True, align="left", **border))
+        _write_proposal(book, sheet, row, column, metrics)
     if not proposals:
         row += 1
         sheet.write_string(row, 0, "No proposal in this run.", book.reason(align="left"))
     return row + 2
 
 
-def _write_cost(book: Book, sheet: Any, row: int, column: Column, border: dict[str, Any]) -> None:
+def _write_proposal(
+    book: Book, sheet: Any, row: int, column: Column, metrics: Sequence[str]
+) -> None:
+    info = book.report.info
+    border = {"bottom": 1, "bottom_color": "#BFBFBF"}
+    centre = book.style(align="center", **border)
+    means = [book.report.headline_mean(column.key, name, OVERALL) for name in metrics]
+    sheet.set_row(row, 26)
+    sheet.write_string(row, 0, column.name, book.style(bold=True, text_wrap=True, **border))
+    sheet.write_string(row, 1, info.codec(column.key.codec).document or "–", centre)
+    for index, mean in enumerate(means):
+        plain = mean
+        if mean is not None and mean["status"] != "withheld":
+            plain = mean | {"n_total": None}  # the count has its own column here
+        book.bd(sheet, (row, 2 + index), plain, **border)
+    at = 2 + len(metrics)
+    counts = dict.fromkeys(f"{mean['n_used']} of {mean['n_total']}" for mean in means if mean)
+    sheet.write_string(row, at, " / ".join(counts) or "0", centre)
+    _write_cost(book, sheet, (row, at + 1), column, border)
+    reasons = [str(mean["reason"]).split(": ", 1)[-1] for mean in means if mean and mean["reason"]]
+    left_out = ", ".join(dict.fromkeys(part for each in reasons for part in each.split(", ")))
+    sheet.write_string(row, at + 3, left_out or "–", book.reason(text_wrap=True, **border))
+
+
+def _write_cost(
+    book: Book, sheet: Any, at: tuple[int, int], column: Column, border: dict[str, Any]
+) -> None:
     """Median decode time per frame and the largest kMAC/pixel of a proposal's points."""
     info = book.report.info
     seconds: list[float] = []
@@ -119,33 +136,32 @@ def _write_cost(book: Book, sheet: Any, row: int, column: Column, border: dict[s
             if is_number(point.get("kmac_per_pixel")):
                 macs.append(point["kmac_per_pixel"])
     centre = {"align": "center", **border}
-    book.number(
-        sheet, (row, 5), median(seconds) if seconds else None, "0.000", "not measured", **centre
-    )
-    book.number(sheet, (row, 6), max(macs) if macs else None, "0.0", "not stated", **centre)
+    row, first = at
+    middle = median(seconds) if seconds else None
+    book.number(sheet, (row, first), middle, "0.000", "not measured", **centre)
+    most = max(macs) if macs else None
+    book.number(sheet, (row, first + 1), most, "0.0", "not stated", **centre)
 
 
-def _write_matrix(book: Book, sheet: Any, row: int, metric_name: str) -> int:
+def _write_matrix(
+    book: Book, sheet: Any, row: int, title: str, columns: Sequence[Column], metric_name: str
+) -> int:
     """BD-rate of one metric: sequences, classes and overall × tested codecs."""
-    report, info = book.report, book.report.info
-    columns = tested_columns(book)
+    report = book.report
     if not columns:
         return row
-    title = (
-        f"BD-rate ({metric(metric_name).label}) against "
-        f"{info.codec(info.headline_anchor).display}, each sequence's strongest configuration"
-    )
+    tested = {column.key for column in columns}
+    present = {c.key.sequence for c in report.curves if replace(c.key, sequence="") in tested}
+    sequences = [name for name in report.sequences if name in present]
     sheet.write_string(row, 0, title, book.style(bold=True, font_size=10))
     row += 1
     sheet.write_string(row, 0, "Sequence", book.head(align="left"))
     sheet.write_string(row, 1, "Class", book.head())
     for index, column in enumerate(columns):
         sheet.write_string(row, 2 + index, column.name, book.head())
-    sheet.set_row(row, 38)
-    classes = list(dict.fromkeys(report.classes.values()))
-    for name in classes:
-        members = [seq for seq in report.sequences if report.classes[seq] == name]
-        for sequence in members:
+    sheet.set_row(row, 38 if max(len(column.name) for column in columns) > 32 else 26)
+    for name in dict.fromkeys(report.classes[sequence] for sequence in sequences):
+        for sequence in [each for each in sequences if report.classes[each] == name]:
             row += 1
             sheet.write_string(row, 0, sequence, book.style())
             sheet.write_string(row, 1, name, book.style(align="center"))
