@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
+from inrkit.device import prepare
 from inrkit.errors import CodecError
-from inrkit.job import DecodeJob, FitJob
 from inrkit.model_files import load_model, save_model
 from inrkit.schedule import Schedule
 
 __all__ = [
+    "Frames",
     "Training",
     "fit",
     "frame_order",
@@ -32,9 +35,11 @@ __all__ = [
     "numpy_state",
     "prepare",
     "save_model",
+    "step_count",
 ]
 
 CHECKPOINT = "checkpoint.pt"
+DEVICE_BYTES = 8 << 30
 PROGRESS_SECONDS = 1.0
 # a checkpoint may take this share of the training time
 CHECKPOINT_SHARE = 0.02
@@ -70,20 +75,54 @@ class Training:
     save_seconds: float = 5.0
 
 
-def prepare(job: FitJob | DecodeJob) -> torch.device:
-    """Set threads, seed and determinism for ``job``; the device it asks for.
+class Frames:
+    """The frames of a video as float RGB on the training device, converted as they are asked for.
+
+    Args:
+        video: RGB (T, 3, H, W) as ``video.load_video`` gives it; kept on the device up to 8 GiB.
+        peak: the sample that stands for 1.
+        size: (height, width) up to which the last row and column are repeated.
+    """
+
+    def __init__(
+        self,
+        video: NDArray[Any],
+        *,
+        peak: int,
+        device: torch.device,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        held = torch.from_numpy(video)
+        self.samples = held.to(device) if held.nbytes <= DEVICE_BYTES else held
+        self.peak = peak
+        self.device = device
+        height, width = size or video.shape[2:]
+        self.padding = (0, width - video.shape[3], 0, height - video.shape[2])
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        """Frames (N, 3, H, W) in [0, 1] at the video's own size."""
+        taken = self.samples[indices.to(self.samples.device)].to(self.device)
+        return taken.float() / self.peak
+
+    def padded(self, frames: Tensor) -> Tensor:
+        """Frames enlarged to ``size`` by repeating their last column and row."""
+        return functional.pad(frames, self.padding, mode="replicate")
+
+
+def step_count(parameters: Mapping[str, Any], *, frames: int, batch: int) -> int:
+    """Optimiser steps of a fit whose parameters name ``steps`` or, as the papers do, ``epochs``.
 
     Raises:
-        CodecError: the job asks for CUDA and this machine has none.
+        CodecError: neither or both are named.
     """
-    torch.set_num_threads(job.threads)
-    if job.device == "cuda" and not torch.cuda.is_available():
-        raise CodecError("the job asks for cuda, but torch finds no CUDA device; use device cpu.")
-    if job.device == "cpu":
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(True)
-    torch.manual_seed(job.seed if isinstance(job, FitJob) else 0)
-    return torch.device(job.device)
+    if ("steps" in parameters) == ("epochs" in parameters):
+        raise CodecError("a fit's budget names either steps or epochs; give one of them.")
+    if "steps" in parameters:
+        return int(parameters["steps"])
+    return int(parameters["epochs"] * math.ceil(frames / batch))
 
 
 def frame_order(frames: int, batch: int, *, seed: int) -> Callable[[int], Tensor]:

@@ -1,0 +1,198 @@
+"""Fit an FFNeRV to a video: grids and decoder, L1 and SSIM loss on three frames per step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from inrkit.errors import CodecError
+from inrkit.fit import (
+    Frames,
+    LossOf,
+    Training,
+    fit,
+    frame_order,
+    numpy_state,
+    prepare,
+    save_model,
+    step_count,
+)
+from inrkit.job import FitJob, run_verb
+from inrkit.layers import macs_of, parameter_count
+from inrkit.loss import fusion6
+from inrkit.quantise import TanhQuantiser
+from inrkit.schedule import WarmUpCosine
+from inrkit.video import RawFormat, load_video
+from model import Drawn, FfnervNetwork, aggregate
+from structure import MOST_GRIDS, NEIGHBOURS, Structure, choose_enlargement
+from torch import Tensor, nn
+from torch.func import functional_call
+
+SIDE_WEIGHT = 0.1  # of the losses of aggregated and independent frame
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A fit's parameters, as codec.toml gives them.
+
+    Args:
+        channels, expansion, least_channels, is_compact, grid_lengths: see ``Structure``.
+        bits: of the quantisation-aware training from the first step on; 0 trains float weights.
+        steps, epochs: length of the fit; one of them is given.
+        batch: frames per step.
+        learning_rate: base rate of Adam.
+        grid_rate: learning rate of the grids, as a multiple of the others'.
+        warm_up: share of the steps until the base rate is reached.
+        beta1: Adam's first decay.
+    """
+
+    channels: int
+    expansion: int
+    least_channels: int
+    is_compact: bool
+    grid_lengths: list[int]
+    bits: int
+    batch: int
+    learning_rate: float
+    grid_rate: float
+    warm_up: float
+    beta1: float
+    steps: int | None = None
+    epochs: int | None = None
+
+
+class Ffnerv(nn.Module):
+    """The network, its quantiser, and the buffer of independent frames it is aggregated from.
+
+    The buffer holds every frame as the network last drew it, float16, without gradient. On a CPU
+    it is part of the checkpoint; on CUDA, where it may take gigabytes, it is drawn anew.
+    """
+
+    def __init__(self, structure: Structure, device: torch.device) -> None:
+        super().__init__()
+        self.network = FfnervNetwork(structure)
+        self.quantiser = TanhQuantiser(structure.bits) if structure.bits else None
+        shape = (structure.video.frames, 3, *structure.coded_size)
+        buffer = torch.zeros(shape, dtype=torch.float16)
+        self.register_buffer("buffer", buffer, persistent=device.type == "cpu")
+
+    def draw(self, indices: Tensor) -> Drawn:
+        """What the network draws at these frames, with quantised weights if it has a quantiser."""
+        if self.quantiser is None:
+            return self.network(indices)
+        weights = {n: self.quantiser.forward(w) for n, w in self.network.named_parameters()}
+        return functional_call(self.network, weights, (indices,))
+
+    @torch.no_grad()
+    def fill_buffer(self) -> None:
+        """Draw every frame into the buffer."""
+        for index in torch.arange(len(self.buffer), device=self.buffer.device).split(1):
+            self.remember(index, self.draw(index).frames)
+
+    @torch.no_grad()
+    def remember(self, indices: Tensor, frames: Tensor) -> None:
+        """Keep these independent frames."""
+        self.buffer.index_copy_(0, indices, frames.to(self.buffer.dtype))
+
+    @torch.no_grad()
+    def neighbours(self, indices: Tensor) -> Tensor:
+        """Buffered neighbours (N, A, 3, H, W) of frames (N,); beyond either end they are zero."""
+        offsets = torch.tensor(NEIGHBOURS, device=indices.device)
+        around = indices.unsqueeze(1) + offsets
+        exists = (around >= 0) & (around < len(self.buffer))
+        frames = self.buffer[around.clamp(0, len(self.buffer) - 1)].float()
+        return frames * exists[:, :, None, None, None]
+
+
+def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
+    """The network that the parameters describe for a video of this size.
+
+    Raises:
+        CodecError: a single frame, or grids that cannot share the channels.
+    """
+    if video.frames < 2:
+        raise CodecError(
+            "the source has one frame; ffnerv codes two or more, each from the others."
+        )
+    lengths = tuple(parameters.grid_lengths)
+    if not 0 < len(lengths) <= MOST_GRIDS or parameters.channels % len(lengths):
+        raise CodecError(
+            f"grid_lengths names {len(lengths)} grids for {parameters.channels} channels; name 1 "
+            f"to {MOST_GRIDS} whose number divides the channels."
+        )
+    return Structure(
+        video=video,
+        enlargement=choose_enlargement(video),
+        channels=parameters.channels,
+        expansion=parameters.expansion,
+        least_channels=parameters.least_channels,
+        is_compact=parameters.is_compact,
+        grid_lengths=lengths,
+        bits=parameters.bits,
+    )
+
+
+def loss_function(model: Ffnerv, frames: Frames, *, batch: int, seed: int) -> LossOf:
+    """Loss of a step on shown, aggregated and independent frames. Source: FFNeRV, section 3.5."""
+    order = frame_order(len(frames), batch, seed=seed)
+
+    def loss_of(step: int, _: torch.Generator) -> tuple[Tensor, Tensor]:
+        indices = order(step).to(frames.device)
+        target = frames[indices]
+        drawn = model.draw(indices)
+        with torch.autocast(frames.device.type, enabled=False):
+            shown, aggregated = aggregate(drawn, model.neighbours(indices))
+        model.remember(indices, drawn.frames)
+        height, width = target.shape[-2:]
+        cropped = [f[..., :height, :width] for f in (shown, aggregated, drawn.frames)]
+        losses = [fusion6(frame, target) for frame in cropped]
+        loss = losses[0] + SIDE_WEIGHT * (losses[1] + losses[2])
+        return loss, (cropped[0].detach() - target).square().mean()
+
+    return loss_of
+
+
+def transmitted(model: Ffnerv) -> dict[str, Any]:
+    """What is coded, by name: float32 weights, or int32 levels after quantised training."""
+    if model.quantiser is None:
+        return numpy_state(model.network)
+    named = model.network.named_parameters()
+    return {name: model.quantiser.levels(weights)[0] for name, weights in named}
+
+
+def main(job: FitJob) -> None:
+    """Write the network to ``./model``."""
+    held = job.source.format
+    parameters = Parameters(**job.parameters)
+    structure = structure_of(held, parameters)
+    device = prepare(job)
+    frames = Frames(load_video(job.source.path, held), peak=held.peak, device=device)
+    model = Ffnerv(structure, device).to(device)
+    model.network.to(memory_format=torch.channels_last)
+    steps = step_count(job.parameters, frames=held.frames, batch=parameters.batch)
+    training = Training(
+        steps=steps,
+        learning_rate=parameters.learning_rate,
+        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
+        seed=job.seed,
+        betas=(parameters.beta1, 0.999),
+        rates={"network.grids": parameters.grid_rate},
+    )
+
+    def start(step: int) -> None:
+        if step == 0 or device.type != "cpu":
+            model.fill_buffer()
+
+    loss_of = loss_function(model, frames, batch=parameters.batch, seed=job.seed)
+    fit(model, loss_of, training, checkpoint=job.checkpoint, key=job.key, on_start=start)
+    macs = macs_of(model.network, torch.zeros(1, dtype=torch.long, device=device))
+    meta = {
+        "structure": structure.to_header(),
+        "parameters": parameter_count(model.network),
+        "kmac_per_pixel": macs / (held.width * held.height) / 1000,
+    }
+    save_model(Path("model"), transmitted(model), meta)
+
+
+if __name__ == "__main__":
+    run_verb(FitJob, main)

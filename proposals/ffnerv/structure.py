@@ -1,0 +1,164 @@
+"""Shape of an FFNeRV: grids, upsampling, channels. Shared by all verbs, without torch."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from inrkit.bitstream import VIDEO_SCHEMA, Schema, Unsigned
+from inrkit.errors import CodecError
+from inrkit.video import RawFormat
+
+CODEC_ID = "ffnerv"
+MOST_GRIDS = 4
+# everything the decoder must know beside tensors; bits is 0 for weights coded by an NNC QP
+SCHEMA: Schema = {
+    **VIDEO_SCHEMA,
+    "enlargement": Unsigned(most=1 << 12),
+    "channels": Unsigned(most=4096),
+    "expansion": Unsigned(most=64),
+    "least_channels": Unsigned(most=4096),
+    "is_compact": Unsigned(most=1),
+    **{f"grid_{index}": Unsigned(most=1 << 20) for index in range(MOST_GRIDS)},
+    "bits": Unsigned(most=16),
+}
+NEIGHBOURS = (-2, -1, 1, 2)  # frames that a frame is aggregated from, relative to it
+GROUPS = 8  # of the compact blocks' 3×3 convolution
+BASE_ROWS = 9  # of the grids: 9×16 at 720p and 1080p
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Shape of one FFNeRV.
+
+    Args:
+        video: what is coded.
+        enlargement: rows of the coded picture per row of the grids; a product of 2, 3 and 5.
+        channels: of all grids together.
+        expansion: channels behind the first block, as a multiple of ``channels``.
+        least_channels: later blocks halve their channels down to this.
+        is_compact: grouped 3×3 and 1×1 convolutions wherever the stride is not 5.
+        grid_lengths: times of each grid, at most four grids; they share the channels.
+        bits: of the quantisation-aware training; 0 for none.
+    """
+
+    video: RawFormat
+    enlargement: int
+    channels: int
+    expansion: int
+    least_channels: int
+    is_compact: bool
+    grid_lengths: tuple[int, ...]
+    bits: int = 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Upsampling of every block: the prime factors of ``enlargement``, falling."""
+        return prime_factors(self.enlargement)
+
+    @property
+    def flow_scale(self) -> int:
+        """Pixels of the picture per pixel of flows and weights, each way (4 in the paper)."""
+        return math.prod(self.strides[-2:])
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Height and width that the network draws."""
+        return coded_size(self.video, self.enlargement)
+
+    @property
+    def grid_shapes(self) -> list[tuple[int, int, int, int]]:
+        """Times, channels, rows and columns of each grid."""
+        height, width = (side // self.enlargement for side in self.coded_size)
+        share = self.channels // len(self.grid_lengths)
+        return [(length, share, height, width) for length in self.grid_lengths]
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels before every block and after the last."""
+        widths = [self.channels, self.channels * self.expansion]
+        for _ in self.strides[1:]:
+            widths.append(max(widths[-1] // 2, self.least_channels))
+        return widths
+
+    def to_header(self) -> dict[str, Any]:
+        """The fields of ``SCHEMA``."""
+        lengths = [*self.grid_lengths, *[0] * (MOST_GRIDS - len(self.grid_lengths))]
+        return {
+            **self.video.to_header(),
+            "enlargement": self.enlargement,
+            "channels": self.channels,
+            "expansion": self.expansion,
+            "least_channels": self.least_channels,
+            "is_compact": int(self.is_compact),
+            **{f"grid_{index}": length for index, length in enumerate(lengths)},
+            "bits": self.bits,
+        }
+
+    @classmethod
+    def from_header(cls, header: dict[str, Any]) -> "Structure":
+        """The structure written by :meth:`to_header`."""
+        lengths = (header[f"grid_{index}"] for index in range(MOST_GRIDS))
+        names = ("enlargement", "channels", "expansion", "least_channels", "bits")
+        return cls(
+            video=RawFormat.from_header(header),
+            is_compact=bool(header["is_compact"]),
+            grid_lengths=tuple(length for length in lengths if length),
+            **{name: header[name] for name in names},
+        )
+
+
+def coded_size(video: RawFormat, enlargement: int) -> tuple[int, int]:
+    """Height and width of ``video`` raised to multiples of ``enlargement``."""
+    height, width = (-(-side // enlargement) * enlargement for side in (video.height, video.width))
+    return height, width
+
+
+def prime_factors(number: int) -> tuple[int, ...]:
+    """Factors 5, 3 and 2 of ``number``, falling.
+
+    >>> prime_factors(120)
+    (5, 3, 2, 2, 2)
+    """
+    factors = []
+    for prime in (5, 3, 2):
+        while number % prime == 0:
+            factors.append(prime)
+            number //= prime
+    if number != 1:
+        raise ValueError(f"an enlargement has no factors but 2, 3 and 5; {number} is left.")
+    return tuple(factors)
+
+
+def choose_enlargement(video: RawFormat) -> int:
+    """Enlargement that leaves the grids 8 to 12 rows (or columns) and wastes the least on padding.
+
+    Among equals the largest is taken, which gives the paper's own 80 at 1280×720 and 120 at
+    1920×1080, both with 9×16 grids. Two blocks follow the flow head, so it is a multiple of 4.
+
+    Raises:
+        CodecError: the picture is too small.
+    """
+    shorter = min(video.height, video.width)
+    candidates = [
+        number
+        for number in range(8, shorter // (BASE_ROWS - 1) + 1, 4)
+        if number >= shorter / (BASE_ROWS + 3) and _is_smooth(number)
+    ]
+    if not candidates:
+        raise CodecError(
+            f"{video.width}x{video.height} is too small for FFNeRV's grids of 8 rows and three "
+            "blocks; code pictures of 64 lines and columns or more."
+        )
+
+    def waste(number: int) -> tuple[int, int]:
+        height, width = coded_size(video, number)
+        return height * width, -number
+
+    return min(candidates, key=waste)
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (5, 3, 2):
+        while number % prime == 0:
+            number //= prime
+    return number == 1

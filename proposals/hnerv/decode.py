@@ -1,0 +1,38 @@
+"""Decode a bitstream of hnerv: rebuild embeddings and decoder, draw the frames one by one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from inrkit import bitstream, nnc
+from inrkit.device import prepare
+from inrkit.job import DecodeJob, run_verb
+from inrkit.video import write_frames
+from model import HnervDecoder
+from structure import CODEC_ID, EMBEDDING, SCHEMA, Structure
+
+
+def main(job: DecodeJob) -> None:
+    """Write the raw frames of ``job.bitstream``, drawn in float32."""
+    device = prepare(job)
+    data = job.bitstream.read_bytes()
+    header, (payload,) = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=1)
+    structure = Structure.from_header(header)
+    decoder = HnervDecoder(structure)
+    layout = {name: tuple(value.shape) for name, value in decoder.named_parameters()}
+    tensors = nnc.decode_tensors(payload, {EMBEDDING: structure.embedding_shape, **layout})
+    decoder.load_state_dict({name: torch.from_numpy(tensors[name]) for name in layout})
+    decoder = decoder.to(device=device, memory_format=torch.channels_last)
+    embeddings = torch.from_numpy(tensors[EMBEDDING]).to(device)
+    held = structure.video
+
+    @torch.inference_mode()
+    def frames() -> Iterator[Any]:
+        for embedding in embeddings.split(1):
+            yield decoder(embedding)[0, :, : held.height, : held.width].cpu().numpy()
+
+    write_frames(job.output, held, frames())
+
+
+if __name__ == "__main__":
+    run_verb(DecodeJob, main)

@@ -1,0 +1,60 @@
+"""Building blocks that the NeRV family shares; each paper's own parts live in its codec folder."""
+
+from torch import Tensor, nn
+
+
+class NervBlock(nn.Module):
+    """Convolution to C'·s² channels, pixel shuffle by s, GELU: (N, C, h, w) → (N, C', sh, sw).
+
+    Source: NeRV, figure 2; HNeRV differs in ``kernel`` only.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, *, kernel: int = 3) -> None:
+        super().__init__()
+        self.convolution: nn.Module = nn.Conv2d(
+            inputs, outputs * stride**2, kernel, padding=kernel // 2
+        )
+        self.shuffle = nn.PixelShuffle(stride)
+        self.activation = nn.GELU()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features at ``stride`` times the resolution."""
+        raised: Tensor = self.activation(self.shuffle(self.convolution(features)))
+        return raised
+
+
+class CompactNervBlock(NervBlock):
+    """A NeRV block whose convolution is a grouped 3×3 followed by a 1×1, both with bias.
+
+    Source: FFNeRV, section 3.3 "compact convolutional architecture" (8 groups).
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, *, groups: int = 8) -> None:
+        super().__init__(inputs, outputs, stride)
+        raised = outputs * stride**2
+        self.convolution = nn.Sequential(
+            nn.Conv2d(inputs, raised, 3, padding=1, groups=groups), nn.Conv2d(raised, raised, 1)
+        )
+
+
+def parameter_count(*modules: nn.Module) -> int:
+    """Trainable values of the modules."""
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def macs_of(module: nn.Module, *inputs: Tensor) -> int:
+    """Multiply-accumulates of one call of ``module``: its convolutions and linear maps."""
+    total = 0
+
+    def count(layer: nn.Module, _: object, output: Tensor) -> None:
+        nonlocal total
+        weight = layer.weight
+        per_value = weight[0].numel() if isinstance(weight, Tensor) else 0
+        total += output.numel() * per_value
+
+    kinds = (nn.Conv2d, nn.Linear)
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, kinds)]
+    module(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return total
