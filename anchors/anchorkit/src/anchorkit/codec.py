@@ -1,0 +1,81 @@
+"""Both verbs of an anchor, given what its elementary stream is and its encoder's options."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anchorkit import annexb, ffmpeg
+from anchorkit.job import AnchorError, EncodeJob, read_encode_job, run_verb
+from anchorkit.samples import AT_10_BIT, RGB_AS_YUV444, Conversion
+
+
+@dataclass(frozen=True)
+class Codec:
+    """An elementary stream format and the raw formats that go into it.
+
+    ``without_ballast`` removes what decoding does not need. ``coded`` are the formats coded as
+    they are, ``conversions`` bring others into one of those that no source of the codec has.
+    """
+
+    format: str
+    without_ballast: Callable[[bytes], bytes]
+    coded: tuple[str, ...]
+    conversions: tuple[Conversion, ...] = ()
+
+
+AVC = Codec(
+    format="h264",
+    without_ballast=partial(annexb.without_ballast, syntax=annexb.AVC),
+    coded=("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le"),
+    conversions=(RGB_AS_YUV444,),
+)
+HEVC = Codec(
+    format="hevc",
+    without_ballast=partial(annexb.without_ballast, syntax=annexb.HEVC),
+    coded=("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le"),
+    conversions=(RGB_AS_YUV444,),
+)
+VVC = Codec(
+    format="vvc",
+    without_ballast=partial(annexb.without_ballast, syntax=annexb.VVC),
+    coded=("yuv420p10le",),
+    conversions=(AT_10_BIT,),
+)
+
+
+def _encode(codec: Codec, options: Callable[[EncodeJob], list[str]], file: dict[str, Any]) -> None:
+    job = read_encode_job(file)
+    conversion = next((c for c in codec.conversions if c.source == job.pixel_format), None)
+    if not conversion and job.pixel_format not in codec.coded:
+        raise AnchorError(
+            f"{job.pixel_format} is not coded; expected one of "
+            f"{', '.join((*codec.coded, *(c.source for c in codec.conversions)))}."
+        )
+    stream = ffmpeg.encode(job, options(job), muxer=codec.format, conversion=conversion)
+    stream = codec.without_ballast(stream)
+    Path("bitstream.bin").write_bytes(annexb.mark_converted(stream) if conversion else stream)
+
+
+def _decode(codec: Codec, file: dict[str, Any]) -> None:
+    bitstream = Path(file["bitstream"])
+    with bitstream.open("rb") as head:
+        converted = annexb.is_marked_converted(head.read(5))
+    conversions = {c.coded: c for c in codec.conversions} if converted else {}
+    ffmpeg.decode(bitstream, Path(file["output"]), demuxer=codec.format, conversions=conversions)
+
+
+def run_encode(codec: Codec, options: Callable[[EncodeJob], list[str]]) -> None:
+    """Be the verb `encode`: write ``bitstream.bin`` for the job named on the command line.
+
+    Args:
+        codec: the stream to write.
+        options: ffmpeg's options for a job, or an AnchorError where it cannot be coded.
+    """
+    run_verb(partial(_encode, codec, options))
+
+
+def run_decode(codec: Codec) -> None:
+    """Be the verb `decode`: write the raw frames of a bitstream, in the source's format."""
+    run_verb(partial(_decode, codec))
