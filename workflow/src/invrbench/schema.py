@@ -32,11 +32,11 @@ def _validator(name: str) -> Any:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _key(path: list[Any], *, is_toml: bool) -> str:
+def _key(path: list[Any], *, is_toml: bool, is_table: bool) -> str:
     """``["commands", "fit", 0]`` as ``[commands].fit[0]`` in TOML, else ``commands.fit[0]``."""
     text = ""
     for depth, part in enumerate(path):
-        if isinstance(part, int) or (is_toml and depth == 0 and len(path) > 1):
+        if isinstance(part, int) or (is_toml and depth == 0 and (is_table or len(path) > 1)):
             text += f"[{part}]"
         else:
             text += f".{part}" if text else str(part)
@@ -44,7 +44,9 @@ def _key(path: list[Any], *, is_toml: bool) -> str:
 
 
 def _sentence(error: Any, *, is_toml: bool) -> str:
-    where, value = _key(list(error.absolute_path), is_toml=is_toml), error.instance
+    value = error.instance
+    is_table = isinstance(value, dict)
+    where = _key(list(error.absolute_path), is_toml=is_toml, is_table=is_table)
     about = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
     hint = f" ({about})" if about else ""
     if error.validator == "additionalProperties":

@@ -1,0 +1,37 @@
+"""Every folder of this repository keeps the contract."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from invrbench.codec.conformance import CHECKS, FAILED, PASSED, Verdict
+from invrbench.codec.manifest import read_manifest
+from invrbench.results.plan import codec_roots
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# a network is trained anew for each layout: one is enough here, `invrbench check` runs all
+ON_ONE_CLIP = tuple(
+    name for name in CHECKS if name not in ("one-frame", "odd-size", "ten-bit", "configurations")
+)
+
+
+def is_offender(folder: Path) -> bool:
+    return "caught_by" in (folder / "codec.toml").read_text(encoding="utf-8")
+
+
+FOLDERS = {
+    path.parent.name: path.parent
+    for root in codec_roots(REPOSITORY)
+    for path in sorted(root.glob("*/codec.toml"))
+    if not is_offender(path.parent)
+}
+
+
+@pytest.mark.parametrize("codec", FOLDERS)
+def test_codec_passes_the_suite(codec: str, judge: Callable[..., dict[str, Verdict]]) -> None:
+    manifest = read_manifest(FOLDERS[codec])[codec]
+    only = ON_ONE_CLIP if "fit" in manifest.commands else tuple(CHECKS)
+    verdicts = judge(FOLDERS[codec], only)
+    assert [verdict for verdict in verdicts.values() if verdict.mark == FAILED] == []
+    if manifest.role != "published":
+        assert verdicts["decode"].mark == PASSED
