@@ -24,7 +24,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from inrkit.errors import CodecError
 
@@ -194,8 +194,16 @@ def pack(
     return body + _CRC.pack(zlib.crc32(body))
 
 
-def unpack(data: bytes, codec_id: str, *, schema: Schema) -> tuple[dict[str, Value], list[bytes]]:
+def unpack(
+    data: bytes, codec_id: str, *, schema: Schema, sections: int | None = None
+) -> tuple[dict[str, Any], list[bytes]]:
     """Header and sections of a bitstream file that ``pack`` wrote for the same codec and schema.
+
+    Args:
+        data: the whole file.
+        codec_id: the decoder's own name.
+        schema: the header's fields in order.
+        sections: how many there must be, if the decoder knows.
 
     Raises:
         BitstreamError: Another codec or version wrote it, or it is cut, extended or damaged.
@@ -220,7 +228,10 @@ def unpack(data: bytes, codec_id: str, *, schema: Schema) -> tuple[dict[str, Val
         raise BitstreamError(
             f"the checksum of its {len(data)} bytes does not match: cut, extended or damaged"
         )
-    return _read_body(body, 3 + length, schema)
+    header, found_sections = _read_body(body, 3 + length, schema)
+    if sections is not None and len(found_sections) != sections:
+        raise BitstreamError(f"{len(found_sections)} sections; this decoder reads {sections}")
+    return header, found_sections
 
 
 def byte_shares(
@@ -239,8 +250,8 @@ def byte_shares(
     return {"header": whole - sum(shares.values()), **shares}
 
 
-def _read_body(body: bytes, position: int, schema: Schema) -> tuple[dict[str, Value], list[bytes]]:
-    header: dict[str, Value] = {}
+def _read_body(body: bytes, position: int, schema: Schema) -> tuple[dict[str, Any], list[bytes]]:
+    header: dict[str, Any] = {}
     for key, field in schema.items():
         header[key], position = field.read(body, position)
     count, position = _read_varint(body, position)
