@@ -9,15 +9,15 @@ rule fit:
         f"{FIT}/fit.json",
     log:
         f"{FIT}/fit.log",
-    params:
-        key=lambda w: BENCH.fit(w).key,
-        ctc=BENCH.settings.ctc,
-        folder=FIT,
     threads: lambda w: BENCH.threads("fit", w)
     resources:
         slots=lambda w: BENCH.resource("fit", "slots", w),
         gpu=lambda w: BENCH.resource("fit", "gpu", w),
         mem_mb=lambda w: BENCH.resource("fit", "mem_mb", w),
+    params:
+        key=lambda w: BENCH.fit(w).key,
+        ctc=BENCH.settings.ctc,
+        folder=FIT,
     shell:
         "exec invrbench fit {params.folder:q} --ctc {params.ctc:q}"
 
@@ -30,15 +30,15 @@ rule encode:
         f"{POINT}/encode.json",
     log:
         f"{POINT}/encode.log",
-    params:
-        key=lambda w: BENCH.point(w).encode_key,
-        ctc=BENCH.settings.ctc,
-        folder=POINT,
     threads: lambda w: BENCH.threads("encode", w)
     resources:
         slots=lambda w: BENCH.resource("encode", "slots", w),
         gpu=lambda w: BENCH.resource("encode", "gpu", w),
         mem_mb=lambda w: BENCH.resource("encode", "mem_mb", w),
+    params:
+        key=lambda w: BENCH.point(w).encode_key,
+        ctc=BENCH.settings.ctc,
+        folder=POINT,
     shell:
         "exec invrbench encode {params.folder:q} --ctc {params.ctc:q}"
 
@@ -52,14 +52,14 @@ rule decode:
         f"{POINT}/decode.json",
     log:
         f"{POINT}/decode.log",
-    params:
-        key=lambda w: BENCH.point(w).decode_key,
-        ctc=BENCH.settings.ctc,
-        folder=POINT,
     threads: lambda w: BENCH.threads("decode", w)
     resources:
         slots=lambda w: BENCH.resource("decode", "slots", w),
         gpu=lambda w: BENCH.resource("decode", "gpu", w),
         mem_mb=lambda w: BENCH.resource("decode", "mem_mb", w),
+    params:
+        key=lambda w: BENCH.point(w).decode_key,
+        ctc=BENCH.settings.ctc,
+        folder=POINT,
     shell:
         "exec invrbench decode {params.folder:q} --ctc {params.ctc:q}"

@@ -13,11 +13,11 @@ rule measure:
         weights=lambda w: [ancient(path) for path in BENCH.weights(w)],
     output:
         f"{POINT}/metrics/{{family}}.json",
+    resources:
+        slots=1,
     params:
         key=lambda w: BENCH.point(w).family_keys[w.family],
         ctc=BENCH.settings.ctc,
         folder=POINT,
-    resources:
-        slots=1,
     shell:
         "exec invrbench measure-point {params.folder:q} {wildcards.family} --ctc {params.ctc:q}"

@@ -3,10 +3,10 @@ rule report:
         BENCH.measured,
     output:
         BENCH.report,
+    resources:
+        slots=1,
     params:
         key=BENCH.report_key,
         settings=BENCH.settings.arguments(),
-    resources:
-        slots=1,
     shell:
         "exec invrbench report {params.settings:q}"

@@ -15,6 +15,7 @@ from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import BusyError, ConditionsError, InvrError
 from invrbench.metrics.weights import find_trunk
 from invrbench.results import paths
+from invrbench.results.handover import hand_over
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point, load_plan
 from invrbench.results.records import (
@@ -260,15 +261,23 @@ class Dag:
     # ---- records against the plan
 
     def date_stale_records(self) -> None:
-        """Date records whose key is not the expected one; Snakemake then runs their jobs."""
+        """Date records that are not as expected, or follow one that is not.
+
+        Snakemake then runs their jobs; by itself it would not miss a file between two others.
+        """
         has_weights = find_trunk() is not None
-        for path, key in self.plan.expected_records.items():
-            full = self.plan.root / path
-            held = peek_key(full)
-            if held is None:
-                continue
-            if held != key or (has_weights and path.stem == "perceptual" and _unweighted(full)):
-                mark_stale(full)
+        for point in self.plan.runnable:
+            chain_is_sound = True
+            for path, key in point.records.items():
+                full = self.plan.root / path
+                held = peek_key(full)
+                is_current = held == key and not (
+                    has_weights and path.stem == "perceptual" and _unweighted(full)
+                )
+                if held is not None and not (chain_is_sound and is_current):
+                    mark_stale(full)
+                if path.parent.name != "metrics":
+                    chain_is_sound &= is_current
 
     # ---- before, after
 
@@ -281,6 +290,7 @@ class Dag:
         from invrbench.results.doctor import require
 
         require(self.plan)
+        hand_over(self.plan)
         if any("perceptual" in point.family_keys for point in self.plan.runnable):
             self._start_perceptual_server()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.errors import InputError
+from invrbench.results.handover import has_changed_since, take_over
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point, load_plan
 
@@ -43,6 +44,11 @@ def find_point(folder: str, conditions: str) -> tuple[Path, Point]:
     """
     root = repository()
     address = PointAddress.parse(folder)
+    handed = take_over(root, conditions)
+    if handed is not None:
+        planned = handed.point_by_folder.get(address.folder.as_posix())
+        if planned and not has_changed_since(root, planned.manifest, "encode", "decode"):
+            return root, planned
     plan = load_plan(root, conditions, seeds=address.seed + 1, at=address)
     for point in plan.points:
         if point.address == address:
@@ -63,6 +69,11 @@ def find_fit(folder: str, conditions: str) -> tuple[Path, Fit]:
     """
     root = repository()
     address = FitAddress.parse(folder)
+    handed = take_over(root, conditions)
+    if handed is not None:
+        planned = handed.fits.get(address.folder.as_posix())
+        if planned and not has_changed_since(root, planned.manifest, "fit"):
+            return root, planned
     plan = load_plan(root, conditions, seeds=address.seed + 1, at=address)
     found = plan.fits.get(address.folder.as_posix())
     if found is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.cli.common import plan_of, repository
+from invrbench.dag import Dag, Settings
 from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
 from invrbench.results.plan import Plan, load_plan
@@ -20,12 +21,17 @@ logger = logging.getLogger(__name__)
 def _touch(plan: Plan, settings: list[str]) -> None:
     """Make Snakemake take what lies there as done, in the order of the DAG."""
     root = plan.root
+    present = {path for path in plan.expected_records if (root / path).is_file()}
     target = "all" if (root / plan.report_folder / "run.json").is_file() else "measured"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--touch", "--forceall"]
     command += ["--quiet", "all", "--config", *settings, "--", target]
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"snakemake --touch failed:\n{done.stderr.strip()[-2000:]}")
+    for path in plan.expected_records:
+        if path not in present:
+            (root / path).unlink(missing_ok=True)  # touching also makes files that never were
+    Dag(plan, Settings()).date_stale_records()
 
 
 def _settings(arguments: Any) -> list[str]:
@@ -37,7 +43,7 @@ def _settings(arguments: Any) -> list[str]:
     return settings
 
 
-def _content_is_intact(plan: Plan) -> dict[Path, str]:
+def _broken_content(plan: Plan) -> dict[Path, str]:
     """Records whose artefacts differ from their digests, with what differs."""
     broken = {}
     for folder in plan.fits:
@@ -56,25 +62,20 @@ def _content_is_intact(plan: Plan) -> dict[Path, str]:
 def adopt(arguments: Any) -> int:
     """Check keys and digests of a results tree from elsewhere; what passes counts as done."""
     plan = plan_of(arguments)
-    for path, why in _content_is_intact(plan).items():
+    broken = _broken_content(plan)
+    for path, why in broken.items():
         logger.warning("%s: %s; it will be made anew.", path.relative_to(plan.root), why)
-        path.unlink()
     rows = [point_row(plan, point) for point in plan.points]
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
     _touch(plan, _settings(arguments))
-    _date_again(plan)
+    for path in broken:
+        path.unlink()
+    Dag(plan, Settings()).date_stale_records()
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     logger.info("adopted results of %s: %s.", arguments.ctc, told)
     return 0
-
-
-def _date_again(plan: Plan) -> None:
-    """Touching made stale records look fresh; date them back."""
-    from invrbench.dag import Dag, Settings
-
-    Dag(plan, Settings()).date_stale_records()
 
 
 def accept(arguments: Any) -> int:
@@ -99,7 +100,7 @@ def accept(arguments: Any) -> int:
             f"no stale record lies below {', '.join(arguments.points)}; nothing was changed."
         )
     _touch(plan, [f"ctc={arguments.ctc}"])
-    _date_again(plan)
+    (plan.root / plan.report_folder / "run.json").unlink(missing_ok=True)  # it must say so
     logger.info("renewed %d keys because %s", renewed, because)
     return 0
 

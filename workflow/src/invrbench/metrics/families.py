@@ -105,3 +105,9 @@ def family_digest(family: str) -> str:
     """Digest of a family's own code, without comments, docstrings and layout."""
     folder = Path(__file__).parent
     return digest_files((name, folder / name) for name in FAMILIES[family].modules)
+
+
+def metric_files() -> tuple[Path, ...]:
+    """Source files of all families."""
+    folder = Path(__file__).parent
+    return tuple(folder / name for family in FAMILIES.values() for name in family.modules)

@@ -10,6 +10,7 @@ SOURCES = RESULTS / ".sources"
 FRAMES = RESULTS / ".frames"
 JOBS = RESULTS / ".jobs"
 LOCK = RESULTS / ".lock"
+RUN_PLAN = RESULTS / ".plan"
 MD5_CACHE = RESULTS / ".md5"
 
 

@@ -70,6 +70,16 @@ class Point:
         return {**self.manifest.parameters, **self.rate_point.parameters}
 
     @property
+    def records(self) -> dict[Path, str]:
+        """Records behind the point in the order of their making, with the key of each."""
+        folder = self.address.folder
+        chain = {self.fit.address.folder / "fit.json": self.fit.key} if self.fit else {}
+        chain |= {folder / "encode.json": self.encode_key, folder / "decode.json": self.decode_key}
+        for family, key in self.family_keys.items():
+            chain[folder / "metrics" / f"{family}.json"] = key
+        return chain
+
+    @property
     def is_runnable(self) -> bool:
         """Whether jobs are planned for it."""
         return self.skipped is None and self.missing is None
@@ -116,14 +126,7 @@ class Plan:
     @functools.cached_property
     def expected_records(self) -> dict[Path, str]:
         """Every record of the run, by path below the root, with the key it should have."""
-        expected = {fit.address.folder / "fit.json": fit.key for fit in self.fits.values()}
-        for point in self.runnable:
-            folder = point.address.folder
-            expected[folder / "encode.json"] = point.encode_key
-            expected[folder / "decode.json"] = point.decode_key
-            for family, key in point.family_keys.items():
-                expected[folder / "metrics" / f"{family}.json"] = key
-        return expected
+        return {path: key for point in self.runnable for path, key in point.records.items()}
 
     @property
     def is_filtered(self) -> bool:

@@ -67,8 +67,9 @@ def _seal(record: dict[str, Any]) -> str:
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Write a record whole, sealed with a digest of its content."""
-    head = {name: record[name] for name in ("kind", "status", "key") if name in record}
-    full = {"schema": SCHEMA, **head, **record}
+    full: dict[str, Any] = {"schema": SCHEMA}
+    full |= {name: record[name] for name in ("kind", "status", "key") if name in record}
+    full |= record
     write_json(path, {**full, "digest": _seal(full)})
 
 
