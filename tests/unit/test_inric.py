@@ -1,0 +1,311 @@
+"""INRIC: the paper's structures, one network in torch and numpy, pictures through real files."""
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from inrkit import bitstream, nnc
+
+REPOSITORY = Path(__file__).parents[2]
+CODEC = REPOSITORY / "proposals" / "inric"
+INRKIT = REPOSITORY / "proposals" / "inrkit" / "src"
+MANIFEST = tomllib.loads((CODEC / "codec.toml").read_text())
+BUDGETS = ("seconds", "quick", "minute", "paper")
+WIDTHS = {"q1": 32, "q2": 48, "q3": 64, "q4": 96, "q5": 128}
+
+WIDTH, HEIGHT = 48, 32
+PARAMETERS = {
+    "hidden_width": 24,
+    "levels": 8,
+    "steps": 150,
+    "learning_rate": 2e-3,
+    "schedule": "cosine",
+    "warm_up": 0.05,
+    "lattice": 768,
+    "l1": 0.0,
+    "beta2": 0.99,
+}
+
+
+def load(name: str) -> ModuleType:
+    """A module of the codec folder under its own name: other codecs have a model.py too."""
+    spec = importlib.util.spec_from_file_location(f"inric_{name}", CODEC / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+model = load("model")
+
+
+def picture() -> np.ndarray:
+    """Luma and chroma of a smooth picture with an edge, limited range, as a yuv420p file."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    luma = 120 + 60 * np.sin(rows / 5) * np.cos(columns / 7) + 30 * (columns > rows)
+    blue = 128 + 30 * np.sin(columns[::2, ::2] / 9)
+    red = 128 + 30 * np.cos(rows[::2, ::2] / 6)
+    return np.concatenate([plane.round().ravel() for plane in (luma, blue, red)]).astype(np.uint8)
+
+
+def run(
+    verb: str, job: dict[str, Any], folder: Path, *, fails: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Start a verb as the harness does: empty folder, job.json, clean environment."""
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps({"schema": 1, "verb": verb} | job))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": f"{CODEC}{os.pathsep}{INRKIT}",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, CODEC / f"{verb}.py", "job.json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stderr
+    return done
+
+
+def fit_job(source: Path, checkpoint: Path, *, frames: int = 1) -> dict[str, Any]:
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    return {
+        "source": {
+            "path": str(source),
+            "pixel_format": "yuv420p",
+            "width": WIDTH,
+            "height": HEIGHT,
+            "fps": 25,
+            "frames": frames,
+            "matrix": "bt601",
+            "range": "limited",
+        },
+        "configuration": "ai",
+        "fit": {"name": "tiny", "parameters": PARAMETERS},
+        "budget": "seconds",
+        "seed": 0,
+        "device": "cpu",
+        "threads": 1,
+        "checkpoint": str(checkpoint),
+    }
+
+
+def decode_job(data: Path, output: Path) -> dict[str, Any]:
+    return {"bitstream": str(data), "output": str(output), "device": "cpu", "threads": 1}
+
+
+def luma_psnr(path: Path) -> float:
+    luma = slice(0, WIDTH * HEIGHT)
+    difference = np.fromfile(path, np.uint8)[luma].astype(float) - picture()[luma]
+    return 10 * math.log10(255**2 / np.mean(difference**2))
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a fit, and bitstreams and decoded pictures at two QPs."""
+    folder = tmp_path_factory.mktemp("inric")
+    source = folder / "source.yuv"
+    picture().tofile(source)
+    job = fit_job(source, folder / "checkpoint")
+    run("fit", job, folder / "fit")
+    for qp in (-46, -30):
+        point = {"id": f"tiny_qp{qp}", "parameters": {"qp": qp, "bias_qp": -75}}
+        run(
+            "encode",
+            job | {"rate_point": point, "model": str(folder / "fit" / "model")},
+            folder / f"encode{qp}",
+        )
+        data = folder / f"encode{qp}" / "bitstream.bin"
+        run("decode", decode_job(data, folder / f"{qp}.yuv"), folder / f"decode{qp}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("width", "levels", "parameters"),
+    [
+        # methods.md §0: Q1 … Q5 with 16 frequencies, CelebA with 12
+        (32, 16, 5_411),
+        (48, 16, 10_419),
+        (64, 16, 16_963),
+        (96, 16, 34_659),
+        (128, 16, 58_499),
+        (24, 12, 3_099),
+        (32, 12, 4_899),
+        (48, 12, 9_651),
+        (64, 12, 15_939),
+    ],
+)
+def test_structures_have_the_papers_parameter_counts(
+    width: int, levels: int, parameters: int
+) -> None:
+    assert model.Structure(width, levels).parameters == parameters
+
+
+def test_uncompressed_models_span_the_experiments_1_3_to_14_3_bit_per_pixel() -> None:
+    bits = [32 * model.Structure(w, 16).parameters / (480 * 272) for w in WIDTHS.values()]
+    assert [round(b, 2) for b in bits] == [1.33, 2.55, 4.16, 8.49, 14.34]
+
+
+def test_the_manifests_fits_are_the_five_structures() -> None:
+    fits = {name: fit["hidden_width"] for name, fit in MANIFEST["fits"].items() if name != "*"}
+    assert fits == WIDTHS
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("name", WIDTHS)
+def test_every_fit_and_budget_names_every_parameter_once(name: str, budget: str) -> None:
+    common, own = MANIFEST["fits"]["*"], MANIFEST["fits"][name]
+    given = [
+        {key: value for key, value in table.items() if key != "budgets"}
+        for level in (common, own)
+        for table in (level, level["budgets"].get(budget, {}))
+    ]
+    names = [key for table in given for key in table]
+    assert sorted(names) == sorted(PARAMETERS)
+
+
+def test_an_axis_is_encoded_as_the_paper_says() -> None:
+    encoded = model.encode_axis(5, 3)
+    assert encoded.shape == (5, 7)
+    place = 0.5  # the fourth of five coordinates −1, −½, 0, ½, 1
+    angles = [math.pi * place, 1.4 * math.pi * place, 1.96 * math.pi * place]
+    expected = [place, *map(math.sin, angles), *map(math.cos, angles)]
+    assert encoded[3].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_splitting_the_first_layer_and_the_strips_change_nothing() -> None:
+    structure = model.Structure(hidden_width=40, levels=5)
+    rng = np.random.default_rng(0)
+    tensors = {
+        name: rng.normal(0, 0.06, shape).astype(np.float32)
+        for name, shape in structure.layout.items()
+    }
+    height, width = 90, 700  # more than one strip
+    rows, columns = model.encode_axis(height, 5), model.encode_axis(width, 5)
+    hidden = np.concatenate(
+        [np.repeat(rows, width, axis=0), np.tile(columns, (height, 1))], axis=1
+    ).astype(np.float64)
+    for index in range(4):
+        weight, bias = tensors[f"layers.{index}.weight"], tensors[f"layers.{index}.bias"]
+        hidden = np.sin(30 * (hidden @ weight.T + bias))
+    rgb = hidden @ tensors["layers.4.weight"].T + tensors["layers.4.bias"]
+    expected = ((rgb + 1) / 2).reshape(height, width, 3).transpose(2, 0, 1)
+    rendered = model.render(tensors, structure, height=height, width=width)
+    assert np.abs(rendered - expected).max() < 1e-3
+
+
+def test_a_fitted_picture_comes_back_from_its_bitstream_alone(coded: Path) -> None:
+    assert (coded / "-46.yuv").stat().st_size == WIDTH * HEIGHT * 3 // 2
+    assert luma_psnr(coded / "-46.yuv") > 28
+
+
+def test_a_coarser_qp_gives_fewer_bytes_and_a_worse_picture(coded: Path) -> None:
+    fine, coarse = (coded / f"encode{qp}" / "bitstream.bin" for qp in (-46, -30))
+    assert coarse.stat().st_size < 0.75 * fine.stat().st_size
+    assert luma_psnr(coded / "-30.yuv") < luma_psnr(coded / "-46.yuv") - 0.5
+
+
+def test_notes_account_for_every_byte(coded: Path) -> None:
+    notes = json.loads((coded / "encode-46" / "notes.json").read_text())
+    size = (coded / "encode-46" / "bitstream.bin").stat().st_size
+    assert sum(notes["bytes"].values()) == size
+    assert notes["bytes"]["header"] < 45
+    assert notes["parameters"] == model.Structure(24, 8).parameters
+
+
+def test_decoding_the_training_network_and_the_decoder_agree_to_four_decimals(
+    coded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setitem(sys.modules, "model", model)
+    fit = load("fit")
+    data = (coded / "encode-46" / "bitstream.bin").read_bytes()
+    _, (payload,) = bitstream.unpack(data, model.CODEC_ID, schema=model.SCHEMA)
+    structure = model.Structure(24, 8)
+    tensors = nnc.decode_tensors(payload, structure.layout)
+    network = fit.InricNetwork(structure, height=HEIGHT, width=WIDTH)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
+    with torch.inference_mode():
+        trained = network(network.rows, network.columns).permute(2, 0, 1).numpy() / 2 + 0.5
+    rendered = model.render(tensors, structure, height=HEIGHT, width=WIDTH)
+    target = np.full_like(rendered, 0.5)
+    psnr = [-10 * math.log10(np.mean((rgb - target) ** 2)) for rgb in (trained, rendered)]
+    assert psnr[0] == pytest.approx(psnr[1], abs=5e-5)
+
+
+def test_initial_weights_follow_siren(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    monkeypatch.setitem(sys.modules, "model", model)
+    layers = load("fit").InricNetwork(model.Structure(128, 16), height=4, width=4).layers
+    reach = [layer.weight.abs().max().item() for layer in layers]
+    others = math.sqrt(6 / 128) / 30
+    assert reach == pytest.approx([1 / 66, others, others, others, others], rel=0.02)
+    biases = [layer.bias.abs().max().item() for layer in layers]
+    assert all(b <= 1 / math.sqrt(n) for b, n in zip(biases, (66, 128, 128, 128, 128), strict=True))
+
+
+def test_lattices_visit_every_row_equally_often_and_leave_no_gap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    monkeypatch.setitem(sys.modules, "model", model)
+    draw = load("fit").draw
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack([draw(272, 48, generator) for _ in range(5000)])
+    assert drawn.diff(dim=1).min() >= 0
+    assert drawn.diff(dim=1).max() <= 2 * 272 / 48
+    share = torch.bincount(drawn.flatten(), minlength=272) / 5000 * 272 / 48
+    assert share.shape == (272,)
+    assert (share - 1).abs().max() < 0.15
+    assert draw(7, 7, generator).tolist() == list(range(7))
+
+
+def test_fitting_twice_gives_the_same_model_bit_for_bit(coded: Path, tmp_path: Path) -> None:
+    run("fit", fit_job(coded / "source.yuv", tmp_path / "checkpoint"), tmp_path / "fit")
+    with (
+        np.load(coded / "fit" / "model" / "tensors.npz") as first,
+        np.load(tmp_path / "fit" / "model" / "tensors.npz") as again,
+    ):
+        assert first.files == again.files
+        for name in first.files:
+            np.testing.assert_array_equal(first[name], again[name])
+
+
+def test_a_damaged_bitstream_ends_with_a_sentence_and_no_picture(
+    coded: Path, tmp_path: Path
+) -> None:
+    data = bytearray((coded / "encode-46" / "bitstream.bin").read_bytes())
+    data[100] ^= 1
+    (tmp_path / "broken.bin").write_bytes(data)
+    job = decode_job(tmp_path / "broken.bin", tmp_path / "out.yuv")
+    done = run("decode", job, tmp_path / "decode", fails=True)
+    assert done.stderr.startswith("error: the checksum of its")
+    assert not (tmp_path / "out.yuv").exists()
+
+
+def test_more_than_one_frame_is_refused_with_a_sentence(coded: Path, tmp_path: Path) -> None:
+    job = fit_job(coded / "source.yuv", tmp_path / "checkpoint", frames=2)
+    done = run("fit", job, tmp_path / "fit", fails=True)
+    assert "error: the source has 2 frames; inric codes single pictures." in done.stderr
