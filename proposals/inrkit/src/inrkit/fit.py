@@ -7,6 +7,7 @@ on seed and step alone. Models must read their tables through ``F.embedding``: t
 """
 
 import copy
+import hashlib
 import math
 import os
 import sys
@@ -41,7 +42,8 @@ __all__ = [
 CHECKPOINT = "checkpoint.pt"
 DEVICE_BYTES = 8 << 30
 PROGRESS_SECONDS = 1.0
-# a checkpoint may take this share of the training time
+# a checkpoint is written at most this often, and takes at most this share of the time
+CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_SHARE = 0.02
 
 # (step, generator) → loss to minimise, and mean squared error of RGB in [0, 1] for the progress
@@ -61,7 +63,6 @@ class Training:
         precision: ``bf16`` runs the forward pass under autocast, ``fp32`` does not.
         keep: ``last`` leaves the model as the last step made it, ``best`` as it was when its
             loss was lowest (for full-batch fits, whose loss is the quality of the whole).
-        save_seconds: a checkpoint is written at most this often.
     """
 
     steps: int
@@ -72,7 +73,6 @@ class Training:
     rates: Mapping[str, float] = field(default_factory=dict)
     precision: Literal["bf16", "fp32"] = "bf16"
     keep: Literal["last", "best"] = "last"
-    save_seconds: float = 5.0
 
 
 class Frames:
@@ -135,7 +135,9 @@ def frame_order(frames: int, batch: int, *, seed: int) -> Callable[[int], Tensor
 
     def indices(step: int) -> Tensor:
         epoch, place = divmod(step, per_epoch)
-        generator = torch.Generator().manual_seed((seed << 32) + epoch)
+        # torch's CPU generator takes 32 bits of a seed
+        digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:4]))
         order = torch.randperm(frames, generator=generator)
         return order[place * batch : (place + 1) * batch]
 
@@ -252,7 +254,7 @@ class _Run:
     def save_if_due(self, path: Path, key: str, step: int) -> None:
         """Write a checkpoint if the last one is old enough to make it cheap."""
         now = time.monotonic()
-        wait = max(self.training.save_seconds, self.save_cost / CHECKPOINT_SHARE)
+        wait = max(CHECKPOINT_SECONDS, self.save_cost / CHECKPOINT_SHARE)
         if now - self.saved_at < wait or step >= self.training.steps:
             return
         state = {
