@@ -107,8 +107,9 @@ def full_codec(point: Mapping[str, Any]) -> str:
 def normalised(points: Iterable[Mapping[str, Any]] | Any) -> list[Point]:
     """Copies of the points in which no cell is NaN, infinite or empty text.
 
-    Accepts a list of mappings or a pandas DataFrame, whose NaN are empty cells. A metric that is not a finite number becomes
-    None and gets a ``<metric>_reason``, so that no table ever shows one without the other.
+    Accepts a list of mappings or a pandas DataFrame, whose NaN are empty cells. A metric that is
+    not a finite number becomes None and gets a ``<metric>_reason``, so that no table ever shows
+    one without the other.
     """
     if hasattr(points, "to_dict"):
         rows = points.to_dict("records")

@@ -349,7 +349,7 @@ def _interpolated_ratio(
 ) -> tuple[float | None, str]:
     """100 × rate over the reference's rate at ``quality``, or None and the reason."""
     import numpy as np
-    from scipy.interpolate import PchipInterpolator  # type: ignore[import-untyped]
+    from scipy.interpolate import PchipInterpolator
 
     rates = [bits for bits, _ in reference]
     values = [value for _, value in reference]

@@ -1,5 +1,6 @@
 """What a report says about its run besides the points, and the words every page shares."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,19 @@ class CodecInfo:
     document: str = ""
     paper: str = ""
     summary: str = ""
+
+
+def with_versions(display: str, versions: Mapping[str, str]) -> str:
+    """A codec's name in which every tool that it mentions is followed by its version.
+
+    >>> with_versions("HEVC (x265 veryslow)", {"x265": "4.1", "x264": "164"})
+    'HEVC (x265 4.1 veryslow)'
+    """
+    return re.sub(
+        r"[\w.-]+",
+        lambda word: f"{word[0]} {versions[word[0]]}" if word[0] in versions else word[0],
+        display,
+    )
 
 
 @dataclass(frozen=True)

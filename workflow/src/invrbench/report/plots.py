@@ -1,6 +1,7 @@
 """RD plots of every sequence, as PNG and SVG that are the same bytes on every run."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ _RC: Any = {
     "axes.spines.right": False,
     "path.simplify": False,
 }
+_LEGEND_WIDTH = 32
 SCALES = ("linear", "log")
 
 
@@ -144,7 +146,7 @@ def _draw(
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for curve in curves:
+    for curve in sorted(curves, key=_legend_order):
         _draw_curve(axes, curve, table[look_key(curve)], column, rate, info)
     shown = metric(column)
     axes.set_xlabel("Rate (bit/pixel)" if rate == "bpp" else "Rate (kbit/s)")
@@ -178,7 +180,7 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
     axes.plot(
         [bits for bits, _ in pairs],
         [value for _, value in pairs],
-        label=legend(curve, len(pairs), info).replace(": ", "\n"),
+        label="\n".join(textwrap.wrap(legend(curve, len(pairs), info), _LEGEND_WIDTH)),
         color=look.colour,
         marker=look.marker,
         linestyle=look.line,
@@ -188,6 +190,12 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
         markerfacecoloralt="white",
         zorder=3 if curve.role == "proposal" else 2,
     )
+
+
+def _legend_order(curve: Curve) -> tuple[int, str]:
+    """Anchors by configuration, then published curves, then proposals; else as in the points."""
+    order = {"anchor": 0, "published": 1}
+    return order.get(curve.role, 2), curve.key.configuration if curve.role == "anchor" else ""
 
 
 def legend(curve: Curve, drawn: int, info: RunInfo) -> str:

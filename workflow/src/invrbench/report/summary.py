@@ -79,7 +79,7 @@ def _point_text(
     point: Point, still: bool, column: str, before: dict[tuple[str, ...], Point] | None
 ) -> str:
     rate, unit, digits = ("bpp", "bpp", 4) if still else ("rate_kbps", "kbps", 1)
-    name = _cut(str(point["rate_point"]), 18)
+    name = _shortened(str(point["rate_point"]), 18)
     if point["status"] not in PRESENT:
         return f"{name:<18} {point['status']}"
     bits = f"{point[rate]:.{digits}f} {unit}" if is_number(point.get(rate)) else "no rate"
@@ -90,6 +90,12 @@ def _point_text(
     against = f"{ratio:.0f} %" if is_number(ratio) else _cut(why, 12)
     change = _change(point, before, column) if before is not None else ""
     return f"{name:<18} {bits:>12} {value:>12} {against:>12}  {change}"
+
+
+def _shortened(text: str, width: int) -> str:
+    """Text without its middle: a rate point's fit stands in front, its QP at the end."""
+    half = width // 2
+    return text if len(text) <= width else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -20,6 +20,7 @@ _REFERENCE, _TESTED = 2, 10  # C and K: column of the point's name, left and rig
 _BD = {"pchip": 19, "cubic": 22}  # T and W
 _EXTRA = 25  # Z: further headline metrics, three columns each
 _MIN_ROWS = 4
+_PAGE_ROWS = 86  # of an A3 page at the scale that fits the columns
 _TOP = {"top": 1, "top_color": "#BFBFBF"}
 
 
@@ -46,7 +47,11 @@ def _write_configuration(book: Book, configuration: str) -> None:
     _set_columns(book, sheet)
     first = row
     pairs = _pairs(book, configuration)
+    breaks = [0]
     for title, members in pairs.items():
+        rows = sum(_block_rows(test, anchor) for test, anchor in members) + 6
+        if row + rows - breaks[-1] > _PAGE_ROWS and row > first:
+            breaks.append(row)
         reference = info.name(info.headline_anchor, configuration)
         row = _write_heads(book, sheet, row, reference, title)
         for test, anchor in members:
@@ -61,6 +66,7 @@ def _write_configuration(book: Book, configuration: str) -> None:
     )
     sheet.write_string(row, 0, notes, book.style(font_color=GREY, font_size=8))
     sheet.freeze_panes(first, 3)
+    sheet.set_h_pagebreaks(breaks[1:])
 
 
 def _pairs(book: Book, configuration: str) -> dict[str, list[tuple[Curve, Curve | None]]]:
@@ -140,7 +146,7 @@ def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | 
         (_REFERENCE, 0, _sorted_points(anchor, rate) if anchor else []),
         (_TESTED, 1, _sorted_points(test, rate)),
     )
-    rows = max(_MIN_ROWS, *(len(points) for _, _, points in sides))
+    rows = _block_rows(test, anchor)
     for column in range(_EXTRA + 3 * len(extra_metrics(book))):
         if column != 18:
             sheet.write_blank(row, column, None, book.style(**_TOP))
@@ -166,6 +172,10 @@ def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | 
         sheet.write_string(row, _REFERENCE, "no reference here", book.reason(**_TOP))
     _write_bd(book, sheet, row, test.key, anchor)
     return row + rows
+
+
+def _block_rows(test: Curve, anchor: Curve | None) -> int:
+    return max(_MIN_ROWS, len(test.points), len(anchor.points) if anchor else 0)
 
 
 def _sorted_points(curve: Curve, rate: str) -> list[Point]:

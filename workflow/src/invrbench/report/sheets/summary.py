@@ -8,7 +8,7 @@ from typing import Any
 from invrbench.compare.curves import Curve, CurveKey, is_number
 from invrbench.compare.table import OVERALL, Row
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, cell_reason
 
 
 @dataclass(frozen=True)
@@ -159,15 +159,19 @@ def _write_matrix(
     sheet.write_string(row, 1, "Class", book.head())
     for index, column in enumerate(columns):
         sheet.write_string(row, 2 + index, column.name, book.head())
-    sheet.set_row(row, 38 if max(len(column.name) for column in columns) > 32 else 26)
+    longest = max(len(column.name) for column in columns)
+    sheet.set_row(row, 12 * max(2, -(-longest // 16)) + 3)
     for name in dict.fromkeys(report.classes[sequence] for sequence in sequences):
         for sequence in [each for each in sequences if report.classes[each] == name]:
             row += 1
             sheet.write_string(row, 0, sequence, book.style())
             sheet.write_string(row, 1, name, book.style(align="center"))
-            for index, column in enumerate(columns):
-                cell = _cell(book, column, metric_name, sequence)
+            cells = [_cell(book, column, metric_name, sequence) for column in columns]
+            for index, cell in enumerate(cells):
                 book.bd(sheet, (row, 2 + index), cell)
+            longest = max(len(cell_reason(cell)) for cell in cells if cell) if any(cells) else 0
+            if longest > 20:
+                sheet.set_row(row, 12 * -(-longest // 20) + 3)
         row += 1
         _write_mean_line(book, sheet, row, f"Class {name}", columns, metric_name, name)
     row += 1
