@@ -201,7 +201,7 @@ def test_brought_bitstreams_and_a_published_curve_reach_the_workbook(
         str(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row if cell.value
     }
     assert any("elsewhere" in text for text in cells)
-    assert any("A paper" in text or "paper" == text for text in cells)
+    assert any("A paper" in text or text == "paper" for text in cells)
 
 
 def test_a_selection_makes_a_draft_and_an_empty_one_names_the_nearest(shared_bench: Bench) -> None:
@@ -219,7 +219,9 @@ def test_a_source_that_is_not_here_is_missing_and_the_rest_runs(shared_bench: Be
     path.write_text(path.read_text().replace("[bikes-tiny]", "[bikes-tiny, Cactus@0+2]"))
     done = shared_bench.run_all("away")
     assert done.returncode == 0, done.stderr
-    states = {row["sequence"]: (row["status"], row["reason"]) for row in shared_bench.points("away")}
+    states = {
+        row["sequence"]: (row["status"], row["reason"]) for row in shared_bench.points("away")
+    }
     assert states["bikes-tiny"][0] == "ok"
     assert states["Cactus"][0] == "missing"
     assert states["Cactus"][1].startswith("source not on this machine")
