@@ -7,7 +7,7 @@ import pytest
 from invrbench.metrics import perceptual
 from invrbench.metrics.families import measure
 from invrbench.metrics.handheld import measure_files
-from invrbench.metrics.weights import ENVIRONMENT_VARIABLE
+from invrbench.metrics.trunk import ENVIRONMENT_VARIABLE
 from invrbench.video.format import RawVideo, VideoFormat
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -10,7 +10,7 @@ import pytest
 from invrbench.errors import SequenceError
 from invrbench.metrics import picture
 from invrbench.metrics.colour import chroma_rows, full_range_709, rgb_picture
-from invrbench.metrics.psnr import peak
+from invrbench.metrics.psnr import mean_square_error, peak
 from invrbench.metrics.ssim import structural_similarity
 from invrbench.video.ffmpeg import find_ffmpeg
 from raw_files import constant_video, noisy_pair, random_frames, video_format, write_video
@@ -60,6 +60,14 @@ def test_one_step_everywhere_is_48_13_db_at_8_bit_and_60_17_at_10(tmp_path):
         values = picture.measure(one, two).values
         for column in ("psnr_y_db", "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db"):
             assert values[column] == pytest.approx(expected, abs=1e-6), column
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 1023), (np.uint16, 4095)])
+def test_squared_errors_of_integer_planes_are_exact(dtype, top):
+    generator = np.random.default_rng(0)
+    one, two = (generator.integers(0, top + 1, (1080, 1920)).astype(dtype) for _ in range(2))
+    expected = int(((one.astype(np.int64) - two) ** 2).sum()) / one.size
+    assert mean_square_error(one, two) == expected
 
 
 def test_the_peak_follows_the_reference_software():

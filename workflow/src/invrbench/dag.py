@@ -13,7 +13,7 @@ from invrbench.codec.manifest import Verb
 from invrbench.codec.process import ENTERED_VARIABLE, die_with_parent
 from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import BusyError, ConditionsError, InvrError
-from invrbench.metrics.weights import find_trunk
+from invrbench.metrics.trunk import find_trunk
 from invrbench.results import paths
 from invrbench.results.handover import hand_over
 from invrbench.results.paths import FitAddress, PointAddress

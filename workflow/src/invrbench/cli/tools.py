@@ -42,7 +42,9 @@ def bd(arguments: Any) -> int:
     if result.bd_rate_percent is None:
         text = f"{result.reason}\n"
     else:
-        text = f"BD-rate {result.bd_rate_percent:+.2f} %  BD-quality {result.bd_quality:+.3f}"
+        text = f"BD-rate {result.bd_rate_percent:+.2f} %"
+        if result.bd_quality is not None:
+            text += f"  BD-quality {result.bd_quality:+.3f}"
         text += f"  overlap {result.overlap:.0%}\n"
     write_result({"method": arguments.method, **asdict(result)}, arguments.json, text)
     return 0

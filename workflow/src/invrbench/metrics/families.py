@@ -65,7 +65,7 @@ FAMILIES: dict[str, Family] = {
             name="perceptual",
             columns=("lpips",),
             entry="server",
-            modules=("perceptual.py", "weights.py", "colour.py"),
+            modules=("perceptual.py", "trunk.py", "colour.py"),
             needs=("torch", "lpips"),
         ),
         Family(

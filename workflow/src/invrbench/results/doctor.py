@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from invrbench.codec import sandbox
 from invrbench.errors import InvrError, ToolError
 from invrbench.metrics.families import FAMILIES
-from invrbench.metrics.weights import find_trunk
+from invrbench.metrics.trunk import find_trunk
 from invrbench.results.plan import Plan
 from invrbench.results.records import library_versions, machine_label
 from invrbench.video.ffmpeg import find_ffmpeg
