@@ -21,7 +21,6 @@ from invrbench.codec.runner import (
 from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
 from invrbench.errors import ContractError, InvrError, RecordError, SourceMissing
 from invrbench.metrics.families import measure as measure_family
-from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
 from invrbench.results.plan import Fit, Point
 from invrbench.results.records import (
@@ -362,7 +361,7 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             picture = frames.get(root, point.address, video.format, space)
             if picture is None:
                 picture = _decode_again(point, folder, space, log, video.format, decoded)
-            result = _measured(family, video, RawVideo(picture, video.format))
+            result = measure_family(family, video, RawVideo(picture, video.format))
         record = {
             "kind": "measure",
             "status": "ok",
@@ -380,15 +379,6 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
         }
         write_record(target, record)
     _finish_measuring(root, point)
-
-
-def _measured(family: str, source: RawVideo, decoded: RawVideo) -> Measurement:
-    """One family's values; LPIPS comes from the run's server, which holds torch."""
-    if family == "perceptual":
-        from invrbench.metrics import server
-
-        return server.measure(source, decoded)
-    return measure_family(family, source, decoded)
 
 
 def _decode_again(
