@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.cli.common import plan_of, repository
+from invrbench.ctc.names import suggest
 from invrbench.dag import Dag, Settings
 from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
+from invrbench.results.expected import write_expected
 from invrbench.results.plan import Plan, load_plan
 from invrbench.results.points import point_row
 from invrbench.results.records import read_usable_record, write_record
@@ -102,6 +104,20 @@ def accept(arguments: Any) -> int:
     _touch(plan, [f"ctc={arguments.ctc}"])
     (plan.root / plan.report_folder / "run.json").unlink(missing_ok=True)  # it must say so
     logger.info("renewed %d keys because %s", renewed, because)
+    return 0
+
+
+def expect(arguments: Any) -> int:
+    """Write each codec's measured points into the table its folder expects them in."""
+    plan = load_plan(repository(), arguments.ctc)
+    for name in arguments.codecs:
+        if name not in plan.manifests:
+            raise InputError(
+                f"ctc/{arguments.ctc}.yaml runs no {name}; {suggest(name, plan.manifests)}."
+            )
+        mine = [point_row(plan, p) for p in plan.points if p.address.codec == name]
+        count = write_expected(plan.manifests[name], mine, plan.root)
+        logger.info("%s: %d points expected from now on.", name, count)
     return 0
 
 

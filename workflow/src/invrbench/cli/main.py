@@ -85,6 +85,11 @@ def _accept(parser: Parser) -> None:
     _conditions(parser)
 
 
+def _expect(parser: Parser) -> None:
+    parser.add_argument("codecs", nargs="+", help="ids of codecs with [claims].expected")
+    _conditions(parser)
+
+
 def _weights(parser: Parser) -> None:
     parser.add_argument("what", choices=("lpips",))
     parser.add_argument("--record", action="store_true", help="called by the DAG: never fails")
@@ -130,6 +135,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "serve-perceptual": ("tools", "serve_perceptual", _serve, "hold LPIPS for a run (internal)"),
     "adopt": ("keep", "adopt", _selection, "take a results tree from elsewhere as done"),
     "accept": ("keep", "accept", _accept, "renew keys without running"),
+    "expect": ("keep", "expect", _expect, "write the points a codec's folder expects of it"),
     "new": ("codecs", "new", _new, "write the folder of a new proposal"),
     "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
 }

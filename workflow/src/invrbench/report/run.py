@@ -11,6 +11,7 @@ from invrbench.digest import write_whole
 from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
+from invrbench.results.expected import drift_notes
 from invrbench.results.plan import Plan
 from invrbench.results.points import collect_points
 from invrbench.results.records import read_usable_record
@@ -95,8 +96,8 @@ def _mixed_versions(records: Iterable[Record]) -> Iterable[str]:
                 yield f"{codec}: its fits mix {tool} versions {', '.join(sorted(versions))}."
 
 
-def _notes(plan: Plan, records: list[Record], rows: Iterable[Record]) -> tuple[str, ...]:
-    notes = list(_mixed_versions(records))
+def _notes(plan: Plan, records: list[Record], rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    notes = [*drift_notes(plan, rows), *_mixed_versions(records)]
     notes += sorted(
         {
             f"{row['codec']}: accepted without a rerun: {row['accepted']}"
