@@ -188,33 +188,35 @@ def _damaged(trial: Trial, damaged: list[bytes]) -> str:
         except ContractError:
             errors += 1
     other = len(damaged) - errors - same
-    told = [f"{errors} refused" * bool(errors), f"{other} other pictures" * bool(other)]
-    told.append(f"{same} decode to the same picture" * bool(same))
-    return ", ".join(text for text in told if text)
+    told = {"refused": errors, "to another picture": other, "to the same picture": same}
+    return ", ".join(f"{count} {text}" for text, count in told.items() if count)
 
 
-def _amount(trial: Trial) -> int:
-    return 2 if trial.base_decoded().seconds > SLOW_SECONDS else 6
+def _places(trial: Trial, size: int) -> list[int]:
+    """Where a bitstream is damaged: its header, its end and between; a slow codec's in the middle.
+
+    Args:
+        trial: the codec.
+        size: bytes of the bitstream.
+    """
+    if trial.base_decoded().seconds > SLOW_SECONDS:
+        return [size // 2]
+    return sorted({min(4, size - 1), *(size * part // 5 for part in range(1, 5)), size - 1})
 
 
 @_check("truncated")
 def truncated_streams_end(trial: Trial) -> str:
     """Bitstreams cut short end in an error or some picture, within the limits."""
     data = trial.base_stream().path.read_bytes()
-    count = _amount(trial)
-    cuts = sorted({len(data) - 1, *(len(data) * part // count for part in range(1, count))})
-    return _damaged(trial, [data[:cut] for cut in cuts if cut])
+    return _damaged(trial, [data[:place] for place in _places(trial, len(data)) if place])
 
 
 @_check("bit-flips")
 def flipped_bits_end(trial: Trial) -> str:
     """Bitstreams with one wrong bit end in an error or another picture, within the limits."""
     data = trial.base_stream().path.read_bytes()
-    count = _amount(trial)
-    header = min(4, len(data) - 1)
-    places = [header, *(len(data) * part // count for part in range(1, count))]
     damaged = []
-    for index, place in enumerate(places):
+    for index, place in enumerate(_places(trial, len(data))):
         flipped = bytearray(data)
         flipped[place] ^= 1 << (3 * index + 1) % 8
         damaged.append(bytes(flipped))
