@@ -1,7 +1,8 @@
 """Byte streams of NAL units (Annex B of ITU-T H.264, H.265 and H.266), kept lean.
 
-What a decoder does not need is not counted: supplemental enhancement information, and parameter
-sets that repeat an earlier one bit for bit (libraries repeat them before every intra picture).
+What a decoder does not need is not counted: supplemental enhancement information, access unit
+delimiters, and parameter sets that repeat an earlier one bit for bit (libraries repeat them
+before every intra picture).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,13 +19,13 @@ class NalSyntax:
     """
 
     unit_type: Callable[[bytes], int]
-    information: frozenset[int]
+    needless: frozenset[int]
     parameter_sets: frozenset[int]
 
 
-AVC = NalSyntax(lambda unit: unit[0] & 0x1F, frozenset({6}), frozenset({7, 8}))
-HEVC = NalSyntax(lambda unit: unit[0] >> 1 & 0x3F, frozenset({39, 40}), frozenset({32, 33, 34}))
-VVC = NalSyntax(lambda unit: unit[1] >> 3, frozenset({23, 24}), frozenset({14, 15, 16}))
+AVC = NalSyntax(lambda unit: unit[0] & 0x1F, frozenset({6, 9}), frozenset({7, 8}))
+HEVC = NalSyntax(lambda unit: unit[0] >> 1 & 0x3F, frozenset({35, 39, 40}), frozenset({32, 33, 34}))
+VVC = NalSyntax(lambda unit: unit[1] >> 3, frozenset({20, 23, 24}), frozenset({14, 15, 16}))
 
 
 def nal_units(stream: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -40,23 +41,27 @@ def nal_units(stream: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def without_ballast(stream: bytes, syntax: NalSyntax) -> bytes:
-    """The stream without supplemental information and repeated parameter sets.
+    """The stream without units that decoding does not need, and repeated parameter sets.
 
     A parameter set is dropped when it equals the last one of its type, so that what is active
-    stays active.
+    stays active. A unit that comes to stand first in its picture takes over the longer start code
+    that Annex B.1 asks for there.
     """
     return b"".join(_kept(nal_units(stream), syntax))
 
 
 def _kept(units: Iterable[tuple[bytes, bytes]], syntax: NalSyntax) -> Iterator[bytes]:
     last: dict[int, bytes] = {}
+    dropped_code = b""
     for start_code, unit in units:
         kind = syntax.unit_type(unit)
-        if kind in syntax.information or last.get(kind) == unit:
+        if kind in syntax.needless or last.get(kind) == unit:
+            dropped_code = max(dropped_code, start_code, key=len)
             continue
         if kind in syntax.parameter_sets:
             last[kind] = unit
-        yield start_code + unit
+        yield max(dropped_code, start_code, key=len) + unit
+        dropped_code = b""
 
 
 def mark_converted(stream: bytes) -> bytes:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anchorkit import annexb, ffmpeg
+from anchorkit import annexb, ffmpeg, obu
 from anchorkit.job import AnchorError, EncodeJob, read_encode_job, run_verb
 from anchorkit.samples import AT_10_BIT, RGB_AS_YUV444, Conversion
 
@@ -42,6 +42,11 @@ VVC = Codec(
     without_ballast=partial(annexb.without_ballast, syntax=annexb.VVC),
     coded=("yuv420p10le",),
     conversions=(AT_10_BIT,),
+)
+AV1 = Codec(
+    format="obu",
+    without_ballast=obu.without_ballast,
+    coded=("yuv420p", "yuv420p10le"),
 )
 
 
