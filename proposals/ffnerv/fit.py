@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from inrkit.components import cell_components
 from inrkit.errors import CodecError
 from inrkit.fit import (
     Frames,
@@ -23,10 +24,11 @@ from inrkit.loss import fusion6
 from inrkit.quantise import TanhQuantiser
 from inrkit.schedule import WarmUpCosine
 from inrkit.video import RawFormat, load_video
-from model import Drawn, FfnervNetwork, aggregate
+from model import Drawn, FfnervNetwork, TemporalGrids, aggregate
 from structure import MOST_GRIDS, NEIGHBOURS, Structure, choose_enlargement
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
 
 SIDE_WEIGHT = 0.1  # of the losses of aggregated and independent frame
 
@@ -42,8 +44,10 @@ class Parameters:
         batch: frames per step.
         learning_rate: base rate of Adam.
         grid_rate: learning rate of the grids, as a multiple of the others'.
+        grid_spread: standard deviation of the first of the principal components that the grids
+            start from; 0 starts them from Xavier's distribution as the paper does.
         warm_up: share of the steps until the base rate is reached.
-        beta1: Adam's first decay.
+        beta1, beta2: Adam's two decays.
     """
 
     channels: int
@@ -55,8 +59,10 @@ class Parameters:
     batch: int
     learning_rate: float
     grid_rate: float
+    grid_spread: float
     warm_up: float
     beta1: float
+    beta2: float
     steps: int | None = None
     epochs: int | None = None
 
@@ -132,6 +138,25 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
     )
 
 
+@torch.no_grad()
+def start_grids(grids: TemporalGrids, frames: Frames, structure: Structure, spread: float) -> None:
+    """Set the grids to principal components of the pixels and times that they stand for.
+
+    The longest grid takes the strongest components.
+    """
+    whole = torch.cat([frames.padded(frames[i]) for i in torch.arange(len(frames)).split(1)])
+    components = cell_components(
+        whole, cell=structure.enlargement, channels=structure.channels, spread=spread
+    )
+    series = components.permute(1, 2, 3, 0).flatten(1, 2)
+    share = grids.grids[0].shape[1]
+    order = sorted(range(len(grids.grids)), key=lambda index: -len(grids.grids[index]))
+    for index, held in zip(order, series.split(share), strict=True):
+        grid = grids.grids[index]
+        sampled = functional.interpolate(held, len(grid), mode="linear", align_corners=True)
+        grid.copy_(sampled.unflatten(1, grid.shape[2:]).permute(3, 0, 1, 2))
+
+
 def loss_function(model: Ffnerv, frames: Frames, *, batch: int, seed: int) -> LossOf:
     """Loss of a step on shown, aggregated and independent frames. Source: FFNeRV, section 3.5."""
     order = frame_order(len(frames), batch, seed=seed)
@@ -166,8 +191,15 @@ def main(job: FitJob) -> None:
     parameters = Parameters(**job.parameters)
     structure = structure_of(held, parameters)
     device = prepare(job)
-    frames = Frames(load_video(job.source.path, held), peak=held.peak, device=device)
+    frames = Frames(
+        load_video(job.source.path, held),
+        peak=held.peak,
+        device=device,
+        size=structure.coded_size,
+    )
     model = Ffnerv(structure, device).to(device)
+    if parameters.grid_spread:
+        start_grids(model.network.grids, frames, structure, parameters.grid_spread)
     model.network.to(memory_format=torch.channels_last)
     steps = step_count(job.parameters, frames=held.frames, batch=parameters.batch)
     training = Training(
@@ -175,7 +207,7 @@ def main(job: FitJob) -> None:
         learning_rate=parameters.learning_rate,
         schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
         seed=job.seed,
-        betas=(parameters.beta1, 0.999),
+        betas=(parameters.beta1, parameters.beta2),
         rates={"network.grids": parameters.grid_rate},
     )
 

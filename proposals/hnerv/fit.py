@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from encoder import HnervEncoder
+from inrkit.components import cell_components
 from inrkit.fit import (
     Frames,
     Training,
@@ -35,11 +36,13 @@ class Parameters:
         million_values: decoder weights and embeddings together, in 10⁶, by the paper's rule.
         least_channels: no block has fewer.
         encoder: ``convnext`` gives the embeddings as the paper does; ``table`` learns them
-            directly, which saves the encoder's time and is far ahead after few steps.
+            directly, starting from principal components, and is far ahead after few steps.
+        table_spread: standard deviation of the first of these components.
         table_rate: learning rate of the table, as a multiple of the decoder's.
         steps, epochs: length of the fit; one of them is given.
         batch: frames per step.
         learning_rate: base rate of Adam.
+        beta2: Adam's second decay.
         warm_up: share of the steps until the base rate is reached.
     """
 
@@ -47,8 +50,10 @@ class Parameters:
     least_channels: int
     encoder: Literal["convnext", "table"]
     table_rate: float
+    table_spread: float
     batch: int
     learning_rate: float
+    beta2: float
     warm_up: float
     steps: int | None = None
     epochs: int | None = None
@@ -65,13 +70,23 @@ class Hnerv(nn.Module):
             HnervEncoder(structure.strides, self.shape[1]) if encoder != "table" else None
         )
         if self.encoder is None:
-            self.table = nn.Parameter(torch.randn(self.shape[0], math.prod(self.shape[1:])))
+            self.table = nn.Parameter(torch.zeros(self.shape[0], math.prod(self.shape[1:])))
 
     def embed(self, indices: Tensor, padded: Tensor) -> Tensor:
         """Embeddings (N, C, h, w) of the frames at ``indices``, given padded to the coded size."""
         if self.encoder is not None:
             return self.encoder(padded.contiguous(memory_format=torch.channels_last))
         return functional.embedding(indices, self.table).view(-1, *self.shape[1:])
+
+
+@torch.no_grad()
+def start_table(model: Hnerv, frames: Frames, structure: Structure, *, spread: float) -> None:
+    """Set the table to principal components of the pixels that each embedding stands for."""
+    whole = torch.cat([frames.padded(frames[i]) for i in torch.arange(len(frames)).split(1)])
+    components = cell_components(
+        whole, cell=math.prod(structure.strides), channels=model.shape[1], spread=spread
+    )
+    model.table.copy_(components.flatten(1))
 
 
 def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
@@ -105,6 +120,8 @@ def main(job: FitJob) -> None:
     )
     model = Hnerv(structure, parameters.encoder)
     model = model.to(device=device, memory_format=torch.channels_last)
+    if model.encoder is None:
+        start_table(model, frames, structure, spread=parameters.table_spread)
     steps = step_count(job.parameters, frames=held.frames, batch=parameters.batch)
     order = frame_order(held.frames, parameters.batch, seed=job.seed)
 
@@ -120,6 +137,7 @@ def main(job: FitJob) -> None:
         learning_rate=parameters.learning_rate,
         schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
         seed=job.seed,
+        betas=(0.9, parameters.beta2),
         rates={"table": parameters.table_rate},
     )
     fit(model, loss_of, training, checkpoint=job.checkpoint, key=job.key)

@@ -18,6 +18,7 @@ SCHEMA: Schema = {
     "least_channels": Unsigned(most=256),
 }
 REDUCTION = 1.2  # channels shrink by this from block to block
+MANY_BLOCKS_FROM = 256  # lines or columns
 LEAST_CHANNELS = 12  # none has fewer, the paper's number
 EMBEDDING_CHANNELS = 16
 EMBEDDING = "embedding"  # name of the embeddings among the coded tensors
@@ -85,26 +86,28 @@ def coded_size(video: RawFormat, strides: tuple[int, ...]) -> tuple[int, int]:
 
 
 def choose_strides(video: RawFormat) -> tuple[int, ...]:
-    """Five strides of 2 to 5, falling, that waste the fewest pixels on padding.
+    """Strides of 2 to 5, falling, that waste the fewest pixels on padding.
 
-    Their product lies between a quarter and half of the shorter side (up to all of it below 64),
-    so that the embedding is two to four rows high; among equals the largest product is taken,
-    which gives the paper's own 5 4 4 2 2 for 640×1280, 5 4 3 2 2 for 480×960 and 5 4 4 3 2 for
+    There are five, or four where the shorter side is below 256, which need fewer steps. Their
+    product lies between a quarter and half of the shorter side (up to all of it below 32), so
+    that the embedding is two to four rows high. Among equals the largest product is taken, which
+    gives the paper's own 5 4 4 2 2 for 640×1280, 5 4 3 2 2 for 480×960 and 5 4 4 3 2 for
     960×1920.
 
     Raises:
-        CodecError: the picture is too small for five strides.
+        CodecError: the picture is too small for four strides.
     """
     shorter = min(video.height, video.width)
+    count = 5 if shorter >= MANY_BLOCKS_FROM else 4
     candidates = [
         strides
-        for strides in itertools.combinations_with_replacement((5, 4, 3, 2), 5)
-        if shorter / 4 <= math.prod(strides) <= max(shorter / 2, min(shorter, 32))
+        for strides in itertools.combinations_with_replacement((5, 4, 3, 2), count)
+        if shorter / 4 <= math.prod(strides) <= max(shorter / 2, min(shorter, 2**count))
     ]
     if not candidates:
         raise CodecError(
-            f"{video.width}x{video.height} is too small for HNeRV's five blocks, which enlarge "
-            "at least 32 times; code pictures of 32 lines and columns or more."
+            f"{video.width}x{video.height} is too small for HNeRV's four blocks, which enlarge "
+            "at least 16 times; code pictures of 16 lines and columns or more."
         )
 
     def waste(strides: tuple[int, ...]) -> tuple[int, int]:

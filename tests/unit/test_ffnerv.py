@@ -21,8 +21,10 @@ TINY: dict[str, Any] = {
     "batch": 1,
     "learning_rate": 1e-2,
     "grid_rate": 1.0,
+    "grid_spread": 1.0,
     "warm_up": 0.2,
     "beta1": 0.5,
+    "beta2": 0.95,
     "steps": 8,
 }
 

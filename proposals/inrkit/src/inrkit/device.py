@@ -17,6 +17,7 @@ def prepare(job: FitJob | DecodeJob) -> torch.device:
         raise CodecError("the job asks for cuda, but torch finds no CUDA device; use device cpu.")
     if job.device == "cpu":
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(True)
+        # what use_deterministic_algorithms(True) sets, without its import of 2 s
+        torch.set_deterministic_debug_mode("error")
     torch.manual_seed(job.seed if isinstance(job, FitJob) else 0)
     return torch.device(job.device)
