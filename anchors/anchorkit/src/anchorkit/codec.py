@@ -1,5 +1,7 @@
 """Both verbs of an anchor, given what its elementary stream is and its encoder's options."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +19,13 @@ class Codec:
 
     ``without_ballast`` removes what decoding does not need. ``coded`` are the formats coded as
     they are, ``conversions`` bring others into one of those that no source of the codec has.
+    ``encoder`` is what the encoder is called, ``version`` finds its version in ffmpeg's log or in
+    the stream before ballast is removed.
     """
 
     format: str
+    encoder: str
+    version: str
     without_ballast: Callable[[bytes], bytes]
     coded: tuple[str, ...]
     conversions: tuple[Conversion, ...] = ()
@@ -27,24 +33,32 @@ class Codec:
 
 AVC = Codec(
     format="h264",
+    encoder="x264",
+    version=r"x264 - core (\d+)",
     without_ballast=partial(annexb.without_ballast, syntax=annexb.AVC),
     coded=("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le"),
     conversions=(RGB_AS_YUV444,),
 )
 HEVC = Codec(
     format="hevc",
+    encoder="x265",
+    version=r"HEVC encoder version ([\w.]+)",
     without_ballast=partial(annexb.without_ballast, syntax=annexb.HEVC),
     coded=("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le"),
     conversions=(RGB_AS_YUV444,),
 )
 VVC = Codec(
     format="vvc",
+    encoder="vvenc",
+    version=r"libvvenc version: ([\w.-]+)",
     without_ballast=partial(annexb.without_ballast, syntax=annexb.VVC),
     coded=("yuv420p10le",),
     conversions=(AT_10_BIT,),
 )
 AV1 = Codec(
     format="obu",
+    encoder="SVT-AV1",
+    version=r"SVT-AV1 Encoder Lib v([\d.]+)",
     without_ballast=obu.without_ballast,
     coded=("yuv420p", "yuv420p10le"),
 )
@@ -58,9 +72,12 @@ def _encode(codec: Codec, options: Callable[[EncodeJob], list[str]], file: dict[
             f"{job.pixel_format} is not coded; expected one of "
             f"{', '.join((*codec.coded, *(c.source for c in codec.conversions)))}."
         )
-    stream = ffmpeg.encode(job, options(job), muxer=codec.format, conversion=conversion)
-    stream = codec.without_ballast(stream)
+    full, log = ffmpeg.encode(job, options(job), muxer=codec.format, conversion=conversion)
+    stream = codec.without_ballast(full)
     Path("bitstream.bin").write_bytes(annexb.mark_converted(stream) if conversion else stream)
+    version = re.search(codec.version, log + full.decode("latin-1"))
+    if version:
+        Path("notes.json").write_text(json.dumps({"tools": {codec.encoder: version[1]}}))
 
 
 def _decode(codec: Codec, file: dict[str, Any]) -> None:

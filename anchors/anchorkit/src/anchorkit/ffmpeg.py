@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -41,8 +42,8 @@ def frame_bytes(pixel_format: str, width: int, height: int) -> int:
 
 def encode(
     job: EncodeJob, options: Sequence[str], *, muxer: str, conversion: Conversion | None
-) -> bytes:
-    """The elementary stream of the job's frames, coded with one thread.
+) -> tuple[bytes, str]:
+    """The elementary stream of the job's frames, coded with one thread, and ffmpeg's log.
 
     Args:
         job: what to code.
@@ -53,21 +54,24 @@ def encode(
     Raises:
         AnchorError: the source ends early, or ffmpeg refuses or fails.
     """
-    output = Path("elementary.bin")
+    output, log = Path("elementary.bin"), Path("ffmpeg.log")
     command = [
-        *_ffmpeg(),
+        *(*_ffmpeg(), "-v", "info", "-nostats"),
         *("-f", "rawvideo", "-pixel_format", conversion.coded if conversion else job.pixel_format),
         *("-video_size", f"{job.width}x{job.height}", "-framerate", job.fps, "-i", "pipe:0"),
         *("-fps_mode", "passthrough", "-threads", "1", *options, "-f", muxer, str(output)),
     ]
     # when ffmpeg stops early, its exit status and its own message say why
     with (
+        log.open("wb") as messages,
         contextlib.suppress(BrokenPipeError),
-        subprocess.Popen(command, stdin=subprocess.PIPE) as process,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=messages) as process,
     ):
         assert process.stdin is not None
         for frame in _source_frames(job):
             process.stdin.write(conversion.to_coded(frame) if conversion else frame)
+    said = log.read_text(errors="replace")
+    sys.stderr.write(said)
     if process.returncode:
         raise AnchorError(
             f"ffmpeg stopped with {process.returncode} coding {job.width}x{job.height} "
@@ -75,7 +79,7 @@ def encode(
         )
     stream = output.read_bytes()
     output.unlink()
-    return stream
+    return stream, said
 
 
 def _source_frames(job: EncodeJob) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.digest import write_whole
-from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo
+from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo, with_versions
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
 from invrbench.results.expected import drift_notes
@@ -54,11 +54,19 @@ def _metric_versions(records: Iterable[Record]) -> dict[str, str]:
     return versions
 
 
-def _codec_infos(plan: Plan) -> dict[str, CodecInfo]:
-    return {
-        name: CodecInfo(m.name, m.role, m.document, m.paper, m.summary)
-        for name, m in plan.manifests.items()
-    }
+def _codec_infos(plan: Plan, records: Iterable[Record]) -> dict[str, CodecInfo]:
+    """Names of the codecs, with the versions of the encoders they say they used."""
+    tools: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for record in records:
+        if record["kind"] == "encode":
+            for tool, version in record.get("notes", {}).get("tools", {}).items():
+                tools[record["codec"]][str(tool)].add(str(version))
+    infos = {}
+    for name, m in plan.manifests.items():
+        versions = {tool: "/".join(sorted(held)) for tool, held in tools[name].items()}
+        display = with_versions(m.name, versions)
+        infos[name] = CodecInfo(display, m.role, m.document, m.paper, m.summary)
+    return infos
 
 
 def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
@@ -128,7 +136,7 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         headline_anchor=conditions.headline.anchor,
         headline_metrics=(metrics[0], second),
         budget=conditions.budget,
-        codecs=_codec_infos(plan),
+        codecs=_codec_infos(plan, records),
         sequences=_sequence_infos(plan),
         metrics=conditions.bd_metrics,
         families=conditions.families,
