@@ -1,8 +1,8 @@
 """Fit an inric network to one picture.
 
 The paper trains on all pixels at every step. The short budgets train on a lattice instead: some
-rows and some columns, drawn anew at every step, and all their crossings. A lattice of 4,096 of
-130,560 pixels takes 1/30 of the time of the whole picture, and the encoding of a place is
+rows and some columns, drawn anew at every step, and all their crossings. A lattice of 2,048 of
+130,560 pixels takes 1/60 of the time of the whole picture, and the encoding of a place is
 computed per row and per column only.
 """
 
