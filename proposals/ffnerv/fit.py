@@ -169,10 +169,10 @@ def loss_function(model: Ffnerv, frames: Frames, *, batch: int, seed: int) -> Lo
             shown, aggregated = aggregate(drawn, model.neighbours(indices))
         model.remember(indices, drawn.frames)
         height, width = target.shape[-2:]
-        cropped = [f[..., :height, :width] for f in (shown, aggregated, drawn.frames)]
-        losses = [fusion6(frame, target) for frame in cropped]
+        three = torch.cat([shown, aggregated, drawn.frames], dim=1)[..., :height, :width]
+        losses = fusion6(three, target)
         loss = losses[0] + SIDE_WEIGHT * (losses[1] + losses[2])
-        return loss, (cropped[0].detach() - target).square().mean()
+        return loss, (three[:, :3].detach() - target).square().mean()
 
     return loss_of
 

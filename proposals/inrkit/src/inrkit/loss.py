@@ -1,4 +1,8 @@
-"""Losses of the NeRV family, on RGB frames (N, 3, H, W) in [0, 1]."""
+"""Losses of the NeRV family, on RGB frames in [0, 1].
+
+Several predictions of one target are compared at once, stacked along the channels: (N, 3K, H, W)
+against (N, 3, H, W) gives K values. On small frames the time goes into the number of operations.
+"""
 
 import functools
 
@@ -11,33 +15,39 @@ SIGMA = 1.5
 
 
 def fusion6(predicted: Tensor, target: Tensor) -> Tensor:
-    """0.7·L1 + 0.3·(1 − SSIM). Source: NeRV, section 3.2, and the paper's α = 0.7."""
-    absolute = (predicted - target).abs().mean()
+    """0.7·L1 + 0.3·(1 − SSIM) of K predictions, (K,). Source: NeRV, equation 2, α = 0.7."""
+    absolute = _mean_of_versions((predicted - _match(target, predicted)).abs())
     return 0.7 * absolute + 0.3 * (1 - ssim(predicted, target))
 
 
 def ssim(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean structural similarity over all windows that fit into the picture (at most 11×11).
+    """Structural similarity of K predictions, (K,): the mean over frames, channels and windows.
 
-    Gaussian window, σ 1.5, K 0.01 and 0.03, peak 1; computed in float32 whatever the input.
+    Gaussian window 11×11 (smaller in smaller pictures) that must lie inside the picture, σ 1.5,
+    K 0.01 and 0.03, peak 1; computed in float32 whatever the input.
     Source: Wang et al., Image Quality Assessment, IEEE TIP 2004, equation 13.
     """
     predicted, target = predicted.float(), target.float()
+    products = [predicted, predicted.square(), predicted * _match(target, predicted)]
     with torch.autocast(predicted.device.type, enabled=False):
-        blurred = _blur(
-            torch.cat(
-                [predicted, target, predicted * predicted, target * target, predicted * target],
-                dim=1,
-            )
-        )
-    mean_p, mean_t, square_p, square_t, product = blurred.chunk(5, dim=1)
+        mean_p, square_p, product = _blur(torch.cat(products, dim=1)).chunk(3, dim=1)
+        mean_t, square_t = _blur(torch.cat([target, target.square()], dim=1)).chunk(2, dim=1)
+    mean_t, square_t = _match(mean_t, mean_p), _match(square_t, mean_p)
     c1, c2 = 0.01**2, 0.03**2
-    variance_p = square_p - mean_p * mean_p
-    variance_t = square_t - mean_t * mean_t
-    covariance = product - mean_p * mean_t
-    luminance = (2 * mean_p * mean_t + c1) / (mean_p * mean_p + mean_t * mean_t + c1)
-    structure = (2 * covariance + c2) / (variance_p + variance_t + c2)
-    return (luminance * structure).mean()
+    means = mean_p * mean_t
+    squares = mean_p.square() + mean_t.square()
+    similar = (2 * means + c1) * (2 * (product - means) + c2)
+    return _mean_of_versions(similar / ((squares + c1) * (square_p + square_t - squares + c2)))
+
+
+def _match(target: Tensor, predicted: Tensor) -> Tensor:
+    """The target once per prediction."""
+    return target.repeat(1, predicted.shape[1] // target.shape[1], 1, 1)
+
+
+def _mean_of_versions(values: Tensor) -> Tensor:
+    """Means (K,) of values (N, 3K, H, W)."""
+    return values.mean(dim=(0, 2, 3)).view(-1, 3).mean(dim=1)
 
 
 def _blur(pictures: Tensor) -> Tensor:
