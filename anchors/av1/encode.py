@@ -9,7 +9,7 @@ def options(job: EncodeJob) -> list[str]:
     structure = pick_structure(
         job.configuration,
         ai={"keyint": 1},
-        ld={"keyint": -1, "pred-struct": 1, "hierarchical-levels": 2, "startup-qp-offset": -16},
+        ld={"keyint": -1, "pred-struct": 1, "hierarchical-levels": 2},
         ra={"keyint": job.intra_period, "startup-qp-offset": -8},
     )
     parameters = {"lp": 1, "tune": 1, "aq-mode": 0, "scd": 0, **structure}
