@@ -13,7 +13,7 @@ import importlib.metadata
 import itertools
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ NO_WEIGHTS = "no AlexNet weights: run `invrbench weights lpips`"
 MIN_SIDE = 64
 _BATCH_PIXELS = 1 << 19
 _BATCH_FRAMES = 8
+_HELD_PIXELS = 32 * 320 * 176  # of a source whose features are kept: about 70 MB
+_HELD_SOURCES = 6
 
 
 def measure(reference: RawVideo, decoded: RawVideo) -> Measurement:
@@ -47,8 +49,10 @@ def measure(reference: RawVideo, decoded: RawVideo) -> Measurement:
     if path is None:
         return without_values(COLUMNS, NO_WEIGHTS)
     frames: list[float | None] = []
-    for pairs in _batches(reference, decoded):
-        frames += _distances(_network(path), pairs, video)
+    network = _network(path)
+    pairs = zip(_reference_features(path, reference), _batches(decoded), strict=True)
+    for features, batch in pairs:
+        frames += _distances(network, features, batch, video)
     return Measurement(
         values={"lpips": math.fsum(value for value in frames if value is not None) / len(frames)},
         frames={"lpips": frames},
@@ -59,16 +63,36 @@ def measure(reference: RawVideo, decoded: RawVideo) -> Measurement:
     )
 
 
-_Pair = tuple[list[NDArray[Any]], list[NDArray[Any]]]
+_Frame = list[NDArray[Any]]
+_held: dict[tuple[Any, ...], list[Any]] = {}  # features of references, the oldest first
 
 
-def _batches(reference: RawVideo, decoded: RawVideo) -> Iterator[list[_Pair]]:
-    """Frame pairs, a few at a time; how many depends on the picture size only."""
-    pixels = reference.format.width * reference.format.height
+def _batches(video: RawVideo) -> Iterator[list[_Frame]]:
+    """Frames, a few at a time; how many depends on the picture size only."""
+    pixels = video.format.width * video.format.height
     count = max(1, min(_BATCH_FRAMES, _BATCH_PIXELS // pixels))
-    pairs = zip(reference.frames(), decoded.frames(), strict=True)
-    while batch := list(itertools.islice(pairs, count)):
+    frames = video.frames()
+    while batch := list(itertools.islice(frames, count)):
         yield batch
+
+
+def _reference_features(path: Path, reference: RawVideo) -> Iterable[Any]:
+    """AlexNet's features of each batch of the reference.
+
+    A run measures one source against many decoded videos: those of the last few short sources are
+    kept. Long ones are computed again, a batch at a time.
+    """
+    network, video = _network(path), reference.format
+    computed = (_features(network, batch, video) for batch in _batches(reference))
+    if video.pixels > _HELD_PIXELS:
+        return computed
+    status = reference.path.stat()
+    key = (path, reference.path.resolve(), status.st_size, status.st_mtime_ns, video)
+    if key not in _held:
+        while len(_held) >= _HELD_SOURCES:
+            del _held[next(iter(_held))]
+        _held[key] = list(computed)
+    return _held[key]
 
 
 @functools.cache
@@ -93,16 +117,28 @@ def _network(path: Path) -> Any:
     return network.eval()
 
 
-def _distances(network: Any, pairs: list[_Pair], video: VideoFormat) -> list[float]:
+def _features(network: Any, batch: list[_Frame], video: VideoFormat) -> list[Any]:
+    """Unit-length features of every AlexNet layer that LPIPS compares, of a batch of frames."""
+    import lpips
     import torch
 
-    sides = [
-        torch.from_numpy(
-            np.stack(
-                [(rgb_picture(pair[side], video) * 2 - 1).astype(np.float32) for pair in pairs]
-            )
-        )
-        for side in range(2)
-    ]
+    pictures = [(rgb_picture(frame, video) * 2 - 1).astype(np.float32) for frame in batch]
     with torch.inference_mode():
-        return [float(value) for value in network(*sides).flatten()]
+        outputs = network.net(network.scaling_layer(torch.from_numpy(np.stack(pictures))))
+        return [lpips.normalize_tensor(output) for output in outputs]
+
+
+def _distances(
+    network: Any, reference: list[Any], batch: list[_Frame], video: VideoFormat
+) -> list[float]:
+    """LPIPS of each frame of a batch against the reference's features of the same frames.
+
+    Source: Zhang et al., CVPR 2018, equation 1: the mean over places of weighted squared
+    differences of unit-length features, summed over layers.
+    """
+    import torch
+
+    with torch.inference_mode():
+        layers = zip(network.lins, reference, _features(network, batch, video), strict=True)
+        parts = [lin((ours - theirs) ** 2).mean((1, 2, 3)) for lin, ours, theirs in layers]
+        return [float(value) for value in torch.stack(parts).sum(0)]
