@@ -302,6 +302,7 @@ class Dag:
         subprocess.Popen(
             [sys.executable, "-m", "invrbench.cli", "serve-perceptual", address],
             stdin=subprocess.DEVNULL,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
             preexec_fn=die_with_parent,
         )
 

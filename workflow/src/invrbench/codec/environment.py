@@ -103,6 +103,7 @@ def clean_environment(
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "HOME": home,
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin for work starve each other's processes
         "TMPDIR": temporary,
     }
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -69,11 +69,13 @@ _held: dict[tuple[Any, ...], list[Any]] = {}  # features of references, the olde
 
 def _batches(video: RawVideo) -> Iterator[list[_Frame]]:
     """Frames, a few at a time; how many depends on the picture size only."""
-    pixels = video.format.width * video.format.height
-    count = max(1, min(_BATCH_FRAMES, _BATCH_PIXELS // pixels))
-    frames = video.frames()
+    frames, count = video.frames(), _batch_length(video.format)
     while batch := list(itertools.islice(frames, count)):
         yield batch
+
+
+def _batch_length(video: VideoFormat) -> int:
+    return max(1, min(_BATCH_FRAMES, _BATCH_PIXELS // (video.width * video.height)))
 
 
 def _reference_features(path: Path, reference: RawVideo) -> Iterable[Any]:
@@ -87,7 +89,8 @@ def _reference_features(path: Path, reference: RawVideo) -> Iterable[Any]:
     if video.pixels > _HELD_PIXELS:
         return computed
     status = reference.path.stat()
-    key = (path, reference.path.resolve(), status.st_size, status.st_mtime_ns, video)
+    file = (reference.path.resolve(), status.st_size, status.st_mtime_ns)
+    key = (path, file, video, _batch_length(video))
     if key not in _held:
         while len(_held) >= _HELD_SOURCES:
             del _held[next(iter(_held))]
