@@ -9,6 +9,7 @@ rule fit:
         f"{FIT}/fit.json",
     log:
         f"{FIT}/fit.log",
+    priority: 1  # they take longest; what needs them can start early
     threads: lambda w: BENCH.threads("fit", w)
     resources:
         slots=lambda w: BENCH.resource("fit", "slots", w),
