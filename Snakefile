@@ -37,6 +37,8 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
+    # each of the rate limiter's looks starts another one a second later, for the rest of the run
+    workflow.scheduler.job_rate_limiter = None
     BENCH.start()
 
 
