@@ -14,13 +14,14 @@ def options(job: EncodeJob) -> list[str]:
             "gopsize": 8,
             "intraperiod": -1,
             "decodingrefreshtype": "none",
-            "poc0idr": 1,
+            "mctffuturereference": 0,
         },
         ra={"intraperiod": job.intra_period},
     )
+    parameters = {"poc0idr": 1, "bim": 0, **structure}
     return [
         *("-c:v", "libvvenc", "-preset", "medium", "-qpa", "0", "-qp", str(job.qp)),
-        *("-vvenc-params", ":".join(f"{key}={value}" for key, value in structure.items())),
+        *("-vvenc-params", ":".join(f"{key}={value}" for key, value in parameters.items())),
     ]
 
 
