@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from invrbench.codec.manifest import read_manifest
 from invrbench.errors import ManifestError
 from invrbench.results.expected import find_drifts
