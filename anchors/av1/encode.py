@@ -10,7 +10,7 @@ def options(job: EncodeJob) -> list[str]:
         job.configuration,
         ai={"keyint": 1},
         ld={"keyint": -1, "pred-struct": 1, "hierarchical-levels": 2},
-        ra={"keyint": job.intra_period, "startup-qp-offset": -8},
+        ra={"keyint": job.intra_period},
     )
     parameters = {"lp": 1, "tune": 1, "aq-mode": 0, "scd": 0, **structure}
     return [

@@ -14,7 +14,6 @@ def options(job: EncodeJob) -> list[str]:
             "gopsize": 8,
             "intraperiod": -1,
             "decodingrefreshtype": "none",
-            "mctffuturereference": 0,
         },
         ra={"intraperiod": job.intra_period},
     )
