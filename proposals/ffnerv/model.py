@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from inrkit.layers import CompactNervBlock, NervBlock
-from structure import GROUPS, NEIGHBOURS, Structure
+from structure import CONVOLUTION_GROUPS, NEIGHBOURS, Structure
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -131,5 +131,5 @@ def aggregate(drawn: Drawn, neighbours: Tensor) -> tuple[Tensor, Tensor]:
 
 def _block(before: int, after: int, stride: int, *, is_compact: bool) -> NervBlock:
     if is_compact and stride != 5:
-        return CompactNervBlock(before, after, stride, groups=GROUPS)
+        return CompactNervBlock(before, after, stride, groups=CONVOLUTION_GROUPS)
     return NervBlock(before, after, stride)

@@ -22,7 +22,8 @@ SCHEMA: Schema = {
     "bits": Unsigned(most=16),
 }
 NEIGHBOURS = (-2, -1, 1, 2)  # frames that a frame is aggregated from, relative to it
-GROUPS = 8  # of the compact blocks' 3×3 convolution
+CONVOLUTION_GROUPS = 8  # of the compact blocks' 3×3 convolution
+GROUPS = {"grids": "grids.*", "biases": "*bias"}
 BASE_ROWS = 9  # of the grids: 9×16 at 720p and 1080p
 
 

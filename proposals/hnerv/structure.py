@@ -22,6 +22,9 @@ MANY_BLOCKS_FROM = 256  # lines or columns
 LEAST_CHANNELS = 12  # none has fewer, the paper's number
 EMBEDDING_CHANNELS = 16
 EMBEDDING = "embedding"  # name of the embeddings among the coded tensors
+# Embeddings and biases have QPs of their own: their values are larger, and a step that is right
+# for weights would spend bits on noise.
+GROUPS = {"embeddings": EMBEDDING, "biases": "*bias"}
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,12 @@ def main(job: FitJob) -> None:
     )
     loss_of = lattice_loss(network, target, parameters)
     fit(network, loss_of, training, checkpoint=job.checkpoint, key=job.key)
-    save_model(Path("model"), numpy_state(network), asdict(structure))
+    meta = {
+        "structure": held.to_header() | asdict(structure),
+        "parameters": structure.parameters,
+        "kmac_per_pixel": structure.kmac_per_pixel,
+    }
+    save_model(Path("model"), numpy_state(network), meta)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ SCHEMA: Schema = {
     "hidden_width": Unsigned(most=4096),
     "levels": Unsigned(most=64),
 }
+GROUPS = {"biases": "*bias"}  # of coded tensors
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ TINY = {
     "warm_up": 0.1,
     "steps": 8,
 }
-POINT = {"qp": -32, "embedding_qp_offset": 16, "bias_qp_offset": -8}
+POINT = {"qp": -32, "embeddings_qp_offset": 16, "biases_qp_offset": -8}
 
 
 def clip(width: int, height: int, frames: int) -> RawFormat:

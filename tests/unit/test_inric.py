@@ -127,7 +127,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = fit_job(source, folder / "checkpoint")
     run("fit", job, folder / "fit")
     for qp in (-46, -30):
-        point = {"id": f"tiny_qp{qp}", "parameters": {"qp": qp, "bias_qp": -75}}
+        point = {"id": f"tiny_qp{qp}", "parameters": {"qp": qp, "biases_qp": -75}}
         run(
             "encode",
             job | {"rate_point": point, "model": str(folder / "fit" / "model")},

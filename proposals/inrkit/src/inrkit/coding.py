@@ -1,0 +1,110 @@
+"""What the encode verbs of networks share: quantise, code with NNC, wrap, say where bytes went.
+
+A model folder holds tensors and, in its ``model.json``, ``structure`` (the header's fields),
+``parameters`` (values that are coded) and ``kmac_per_pixel``.
+"""
+
+import fnmatch
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inrkit import bitstream, nnc
+from inrkit.errors import CodecError
+from inrkit.job import EncodeJob
+from inrkit.model_files import load_model
+
+BITSTREAM = "bitstream.bin"
+NOTES = "notes.json"
+
+
+def encode_network(
+    job: EncodeJob, *, codec_id: str, schema: bitstream.Schema, groups: Mapping[str, str]
+) -> None:
+    """Write ``bitstream.bin`` and ``notes.json`` of a fitted network into the working directory.
+
+    Args:
+        job: names the model, and the rate point's NNC parameters, see :func:`nnc_payload`.
+        codec_id: the decoder's own name.
+        schema: of the header; the model's ``structure`` holds its fields.
+        groups: shell patterns of tensor names, by the name of the group they form. A tensor
+            belongs to the first that it matches, else to ``weights``.
+
+    Raises:
+        CodecError: the job names no model, or a parameter that does not fit it.
+    """
+    if job.model is None:
+        raise CodecError("encode needs the model of a fit, and the job names none.")
+    tensors, meta = load_model(job.model)
+    payload = nnc_payload(tensors, job.parameters, groups)
+    data = bitstream.pack(codec_id, meta["structure"], [payload], schema=schema)
+    Path(BITSTREAM).write_bytes(data)
+    shares = group_shares(payload, nnc.layout_of(tensors), groups)
+    shares["header"] += len(data) - len(payload)
+    write_notes(meta, shares)
+
+
+def nnc_payload(
+    tensors: Mapping[str, nnc.Tensor], parameters: Mapping[str, Any], groups: Mapping[str, str]
+) -> bytes:
+    """NNC payload of ``tensors``; int32 ones are coded losslessly and heed no parameter.
+
+    Args:
+        tensors: in the order in which the decoder expects them.
+        parameters: of the rate point. ``qp`` of all float tensors; ``<group>_qp`` of a group,
+            or ``<group>_qp_offset``, its distance from ``qp``; ``qp_by_name``, a table of
+            single tensors; ``density`` (2), QPs per doubling of the step as a power of two;
+            ``dependent_quantisation`` (1).
+        groups: see :func:`encode_network`.
+
+    Raises:
+        CodecError: ``qp`` is missing, or a parameter does not fit.
+    """
+    floats = [name for name, tensor in tensors.items() if tensor.dtype.kind == "f"]
+    if floats and "qp" not in parameters:
+        raise CodecError("the rate point gives no qp for the model's float tensors; add one.")
+    qp = int(parameters.get("qp", 0))
+    qps: dict[str, int] = {}
+    for name in floats:
+        group = group_of(name, groups)
+        offset = int(parameters.get(f"{group}_qp_offset", 0))
+        qps[name] = int(parameters.get(f"{group}_qp", qp + offset))
+    return nnc.encode_tensors(
+        tensors,
+        qp=qp,
+        qp_by_name=qps | dict(parameters.get("qp_by_name", {})),
+        density=int(parameters.get("density", 2)),
+        dependent_quantisation=bool(parameters.get("dependent_quantisation", True)),
+    )
+
+
+def group_of(name: str, groups: Mapping[str, str]) -> str:
+    """The group of a tensor's name.
+
+    >>> group_of("layers.0.bias", {"biases": "*bias"})
+    'biases'
+    """
+    for group, pattern in groups.items():
+        if fnmatch.fnmatchcase(name, pattern):
+            return group
+    return "weights"
+
+
+def group_shares(payload: bytes, layout: nnc.Layout, groups: Mapping[str, str]) -> dict[str, int]:
+    """Bytes of an NNC payload by group; its own headers count as ``header``."""
+    by_tensor = nnc.payload_shares(payload, layout)
+    shares = {"header": by_tensor.pop("nnc"), "weights": 0, **dict.fromkeys(groups, 0)}
+    for name, size in by_tensor.items():
+        shares[group_of(name, groups)] += size
+    return shares
+
+
+def write_notes(meta: Mapping[str, Any], shares: Mapping[str, int]) -> None:
+    """Write ``notes.json``: parameters and MAC/pixel of the model, and where the bytes went."""
+    notes = {
+        "parameters": meta["parameters"],
+        "kmac_per_pixel": meta["kmac_per_pixel"],
+        "bytes": dict(shares),
+    }
+    Path(NOTES).write_text(json.dumps(notes) + "\n")
