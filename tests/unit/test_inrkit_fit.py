@@ -53,6 +53,24 @@ def test_warm_up_and_cosine_meet_the_papers_factors() -> None:
     assert 0 < hnerv.factor(299) < 1e-4
 
 
+def test_a_cosine_to_a_last_rate_follows_torchs_own() -> None:
+    ours = WarmUpCosine(40, warm_up=0, end=1e-3)
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-2)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=40, eta_min=1e-5)
+    for step in range(40):
+        assert 1e-2 * ours.factor(step) == pytest.approx(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        theirs.step()
+
+
+def test_weight_decay_shrinks_a_weight_without_gradient_by_rate_times_decay(
+    tmp_path: Path,
+) -> None:
+    model = Scalar(1.0)
+    train(model, tmp_path, steps=1, schedule=WarmUpCosine(1, warm_up=0), weight_decay=0.5)
+    assert model.value.item() == pytest.approx(1 - 0.1 * 0.5)
+
+
 def test_the_plateau_schedule_follows_torchs_own() -> None:
     ours = Plateau(shrink=0.5, patience=5, threshold=1e-2)
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)

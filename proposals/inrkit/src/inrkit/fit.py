@@ -59,6 +59,7 @@ class Training:
         learning_rate: base rate of Adam, multiplied by the schedule's factor at every step.
         schedule: see :mod:`inrkit.schedule`.
         seed: of the fit's own generator, which ``loss_of`` draws from.
+        weight_decay: AdamW's; 0 makes it Adam (Loshchilov and Hutter, ICLR 2019).
         rates: further factors of the rate for parameters by prefix of their name.
         precision: ``bf16`` runs the forward pass under autocast, ``fp32`` does not.
         keep: ``last`` leaves the model as the last step made it, ``best`` as it was when its
@@ -70,6 +71,7 @@ class Training:
     schedule: Schedule
     seed: int
     betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
     rates: Mapping[str, float] = field(default_factory=dict)
     precision: Literal["bf16", "fp32"] = "bf16"
     keep: Literal["last", "best"] = "last"
@@ -217,10 +219,11 @@ class _Run:
         for name, parameter in model.named_parameters():
             factors = [f for prefix, f in training.rates.items() if name.startswith(prefix)]
             groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
-        optimiser = torch.optim.Adam(
+        optimiser = torch.optim.AdamW(
             [{"params": held, "rate_factor": factor} for factor, held in groups.items()],
             lr=training.learning_rate,
             betas=training.betas,
+            weight_decay=training.weight_decay,
             fused=True,
         )
         generator = torch.Generator().manual_seed(training.seed)

@@ -31,7 +31,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class WarmUpCosine:
-    """Linear from ``floor`` to 1 over the share ``warm_up`` of ``steps``, then ½(1+cos) to 0.
+    """Linear from ``floor`` to 1 in the share ``warm_up`` of ``steps``, then ½(1+cos) to ``end``.
 
     Source: the training scripts of NeRV (20 % warm-up from 0.1) and HNeRV (10 % from 0.1).
 
@@ -43,6 +43,7 @@ class WarmUpCosine:
     steps: int
     warm_up: float = 0.1
     floor: float = 0.1
+    end: float = 0.0
     needs_loss: bool = field(default=False, init=False)
     is_over: bool = field(default=False, init=False)
 
@@ -51,7 +52,8 @@ class WarmUpCosine:
         ramp = self.warm_up * self.steps
         if step < ramp:
             return self.floor + (1 - self.floor) * step / ramp
-        return 0.5 * (1 + math.cos(math.pi * (step - ramp) / (self.steps - ramp)))
+        falling = 0.5 * (1 + math.cos(math.pi * (step - ramp) / (self.steps - ramp)))
+        return self.end + (1 - self.end) * falling
 
     def observe(self, loss: float) -> None:
         """Nothing: the factor depends on the step alone."""
