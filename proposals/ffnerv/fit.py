@@ -1,29 +1,25 @@
 """Fit an FFNeRV to a video: grids and decoder, L1 and SSIM loss on three frames per step."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from inrkit.components import cell_components
 from inrkit.errors import CodecError
-from inrkit.fit import (
-    Frames,
-    LossOf,
-    Training,
-    fit,
-    frame_order,
-    numpy_state,
-    prepare,
-    save_model,
-    step_count,
-)
+from inrkit.fit import Frames, numpy_state
 from inrkit.job import FitJob, run_verb
-from inrkit.layers import macs_of, parameter_count
+from inrkit.layers import macs_of
 from inrkit.loss import fusion6
 from inrkit.quantise import TanhQuantiser
-from inrkit.schedule import WarmUpCosine
-from inrkit.video import RawFormat, load_video
+from inrkit.video import RawFormat
+from inrkit.video_fit import (
+    FrameLoss,
+    OptimiserParameters,
+    fit_frames,
+    open_video,
+    padded_video,
+    save_network,
+)
 from model import Drawn, FfnervNetwork, TemporalGrids, aggregate
 from structure import MOST_GRIDS, NEIGHBOURS, Structure, choose_enlargement
 from torch import Tensor, nn
@@ -33,21 +29,16 @@ from torch.nn import functional
 SIDE_WEIGHT = 0.1  # of the losses of aggregated and independent frame
 
 
-@dataclass(frozen=True)
-class Parameters:
+@dataclass(frozen=True, kw_only=True)
+class Parameters(OptimiserParameters):
     """A fit's parameters, as codec.toml gives them.
 
     Args:
         channels, expansion, least_channels, is_compact, grid_lengths: see ``Structure``.
         bits: of the quantisation-aware training from the first step on; 0 trains float weights.
-        steps, epochs: length of the fit; one of them is given.
-        batch: frames per step.
-        learning_rate: base rate of Adam.
         grid_rate: learning rate of the grids, as a multiple of the others'.
         grid_spread: standard deviation of the first of the principal components that the grids
             start from; 0 starts them from Xavier's distribution as the paper does.
-        warm_up: share of the steps until the base rate is reached.
-        beta1, beta2: Adam's two decays.
     """
 
     channels: int
@@ -56,15 +47,8 @@ class Parameters:
     is_compact: bool
     grid_lengths: list[int]
     bits: int
-    batch: int
-    learning_rate: float
     grid_rate: float
     grid_spread: float
-    warm_up: float
-    beta1: float
-    beta2: float
-    steps: int | None = None
-    epochs: int | None = None
 
 
 class Ffnerv(nn.Module):
@@ -144,9 +128,11 @@ def start_grids(grids: TemporalGrids, frames: Frames, structure: Structure, spre
 
     The longest grid takes the strongest components.
     """
-    whole = torch.cat([frames.padded(frames[i]) for i in torch.arange(len(frames)).split(1)])
     components = cell_components(
-        whole, cell=structure.enlargement, channels=structure.channels, spread=spread
+        padded_video(frames),
+        cell=structure.enlargement,
+        channels=structure.channels,
+        spread=spread,
     )
     series = components.permute(1, 2, 3, 0).flatten(1, 2)
     share = grids.grids[0].shape[1]
@@ -157,12 +143,10 @@ def start_grids(grids: TemporalGrids, frames: Frames, structure: Structure, spre
         grid.copy_(sampled.unflatten(1, grid.shape[2:]).permute(3, 0, 1, 2))
 
 
-def loss_function(model: Ffnerv, frames: Frames, *, batch: int, seed: int) -> LossOf:
+def loss_function(model: Ffnerv, frames: Frames) -> FrameLoss:
     """Loss of a step on shown, aggregated and independent frames. Source: FFNeRV, section 3.5."""
-    order = frame_order(len(frames), batch, seed=seed)
 
-    def loss_of(step: int, _: torch.Generator) -> tuple[Tensor, Tensor]:
-        indices = order(step).to(frames.device)
+    def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
         target = frames[indices]
         drawn = model.draw(indices)
         with torch.autocast(frames.device.type, enabled=False):
@@ -187,43 +171,29 @@ def transmitted(model: Ffnerv) -> dict[str, Any]:
 
 def main(job: FitJob) -> None:
     """Write the network to ``./model``."""
-    held = job.source.format
     parameters = Parameters(**job.parameters)
-    structure = structure_of(held, parameters)
-    device = prepare(job)
-    frames = Frames(
-        load_video(job.source.path, held),
-        peak=held.peak,
-        device=device,
-        size=structure.coded_size,
-    )
+    structure = structure_of(job.source.format, parameters)
+    frames = open_video(job, size=structure.coded_size)
+    device = frames.device
     model = Ffnerv(structure, device).to(device)
     if parameters.grid_spread:
         start_grids(model.network.grids, frames, structure, parameters.grid_spread)
     model.network.to(memory_format=torch.channels_last)
-    steps = step_count(job.parameters, frames=held.frames, batch=parameters.batch)
-    training = Training(
-        steps=steps,
-        learning_rate=parameters.learning_rate,
-        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
-        seed=job.seed,
-        betas=(parameters.beta1, parameters.beta2),
-        rates={"network.grids": parameters.grid_rate},
-    )
 
     def start(step: int) -> None:
         if step == 0 or device.type != "cpu":
             model.fill_buffer()
 
-    loss_of = loss_function(model, frames, batch=parameters.batch, seed=job.seed)
-    fit(model, loss_of, training, checkpoint=job.checkpoint, key=job.key, on_start=start)
+    fit_frames(
+        job,
+        model,
+        loss_function(model, frames),
+        parameters,
+        rates={"network.grids": parameters.grid_rate},
+        on_start=start,
+    )
     macs = macs_of(model.network, torch.zeros(1, dtype=torch.long, device=device))
-    meta = {
-        "structure": structure.to_header(),
-        "parameters": parameter_count(model.network),
-        "kmac_per_pixel": macs / (held.width * held.height) / 1000,
-    }
-    save_model(Path("model"), transmitted(model), meta)
+    save_network(job, transmitted(model), structure.to_header(), macs=macs)
 
 
 if __name__ == "__main__":

@@ -2,34 +2,30 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from encoder import HnervEncoder
 from inrkit.components import cell_components
-from inrkit.fit import (
-    Frames,
-    Training,
-    fit,
-    frame_order,
-    numpy_state,
-    prepare,
-    save_model,
-    step_count,
-)
+from inrkit.fit import Frames, numpy_state
 from inrkit.job import FitJob, run_verb
-from inrkit.layers import macs_of, parameter_count
-from inrkit.schedule import WarmUpCosine
-from inrkit.video import RawFormat, load_video
+from inrkit.layers import macs_of
+from inrkit.video import RawFormat
+from inrkit.video_fit import (
+    OptimiserParameters,
+    fit_frames,
+    open_video,
+    padded_video,
+    save_network,
+)
 from model import HnervDecoder
 from structure import EMBEDDING, Structure, choose_strides, solve_channels
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-@dataclass(frozen=True)
-class Parameters:
+@dataclass(frozen=True, kw_only=True)
+class Parameters(OptimiserParameters):
     """A fit's parameters, as codec.toml gives them.
 
     Args:
@@ -39,11 +35,6 @@ class Parameters:
             directly, starting from principal components, and is far ahead after few steps.
         table_spread: standard deviation of the first of these components.
         table_rate: learning rate of the table, as a multiple of the decoder's.
-        steps, epochs: length of the fit; one of them is given.
-        batch: frames per step.
-        learning_rate: base rate of Adam.
-        beta2: Adam's second decay.
-        warm_up: share of the steps until the base rate is reached.
     """
 
     million_values: float
@@ -51,12 +42,6 @@ class Parameters:
     encoder: Literal["convnext", "table"]
     table_rate: float
     table_spread: float
-    batch: int
-    learning_rate: float
-    beta2: float
-    warm_up: float
-    steps: int | None = None
-    epochs: int | None = None
 
 
 class Hnerv(nn.Module):
@@ -82,9 +67,11 @@ class Hnerv(nn.Module):
 @torch.no_grad()
 def start_table(model: Hnerv, frames: Frames, structure: Structure, *, spread: float) -> None:
     """Set the table to principal components of the pixels that each embedding stands for."""
-    whole = torch.cat([frames.padded(frames[i]) for i in torch.arange(len(frames)).split(1)])
     components = cell_components(
-        whole, cell=math.prod(structure.strides), channels=model.shape[1], spread=spread
+        padded_video(frames),
+        cell=math.prod(structure.strides),
+        channels=model.shape[1],
+        spread=spread,
     )
     model.table.copy_(components.flatten(1))
 
@@ -111,45 +98,22 @@ def main(job: FitJob) -> None:
     held = job.source.format
     parameters = Parameters(**job.parameters)
     structure = structure_of(held, parameters)
-    device = prepare(job)
-    frames = Frames(
-        load_video(job.source.path, held),
-        peak=held.peak,
-        device=device,
-        size=structure.coded_size,
-    )
+    frames = open_video(job, size=structure.coded_size)
     model = Hnerv(structure, parameters.encoder)
-    model = model.to(device=device, memory_format=torch.channels_last)
+    model = model.to(device=frames.device, memory_format=torch.channels_last)
     if model.encoder is None:
         start_table(model, frames, structure, spread=parameters.table_spread)
-    steps = step_count(job.parameters, frames=held.frames, batch=parameters.batch)
-    order = frame_order(held.frames, parameters.batch, seed=job.seed)
 
-    def loss_of(step: int, _: torch.Generator) -> tuple[Tensor, Tensor]:
-        indices = order(step).to(device)
+    def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
         target = frames[indices]
         drawn = model.decoder(model.embed(indices, frames.padded(target)))
         loss = functional.mse_loss(drawn[..., : held.height, : held.width], target)
         return loss, loss
 
-    training = Training(
-        steps=steps,
-        learning_rate=parameters.learning_rate,
-        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
-        seed=job.seed,
-        betas=(0.9, parameters.beta2),
-        rates={"table": parameters.table_rate},
-    )
-    fit(model, loss_of, training, checkpoint=job.checkpoint, key=job.key)
+    fit_frames(job, model, loss_of, parameters, rates={"table": parameters.table_rate})
     tensors = transmitted(model, frames)
-    one = torch.from_numpy(tensors[EMBEDDING][:1]).to(device)
-    macs = macs_of(model.decoder, one)
-    meta = {
-        "structure": structure.to_header(),
-        "parameters": parameter_count(model.decoder) + tensors[EMBEDDING].size,
-        "kmac_per_pixel": macs / (held.width * held.height) / 1000,
-    }
-    save_model(Path("model"), tensors, meta)
+    one = torch.from_numpy(tensors[EMBEDDING][:1]).to(frames.device)
+    save_network(job, tensors, structure.to_header(), macs=macs_of(model.decoder, one))
 
 
 if __name__ == "__main__":
