@@ -12,7 +12,7 @@ def main(job: DecodeJob) -> None:
     header, (payload,) = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=1)
     held = RawFormat.from_header(header)
     structure = Structure(hidden_width=header["hidden_width"], levels=header["levels"])
-    tensors = nnc.decode_tensors(payload, structure.layout)
+    tensors = nnc.decode_tensors(payload, structure.network.layout)
     picture = render(tensors, structure, height=held.height, width=held.width)
     write_frames(job.output, held, [picture])
 

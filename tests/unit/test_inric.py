@@ -156,11 +156,11 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_structures_have_the_papers_parameter_counts(
     width: int, levels: int, parameters: int
 ) -> None:
-    assert model.Structure(width, levels).parameters == parameters
+    assert model.Structure(width, levels).network.parameters == parameters
 
 
 def test_uncompressed_models_span_the_experiments_1_3_to_14_3_bit_per_pixel() -> None:
-    bits = [32 * model.Structure(w, 16).parameters / (480 * 272) for w in WIDTHS.values()]
+    bits = [32 * model.Structure(w, 16).network.parameters / (480 * 272) for w in WIDTHS.values()]
     assert [round(b, 2) for b in bits] == [1.33, 2.55, 4.16, 8.49, 14.34]
 
 
@@ -191,27 +191,6 @@ def test_an_axis_is_encoded_as_the_paper_says() -> None:
     assert encoded[3].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_splitting_the_first_layer_and_the_strips_change_nothing() -> None:
-    structure = model.Structure(hidden_width=40, levels=5)
-    rng = np.random.default_rng(0)
-    tensors = {
-        name: rng.normal(0, 0.06, shape).astype(np.float32)
-        for name, shape in structure.layout.items()
-    }
-    height, width = 90, 700  # more than one strip
-    rows, columns = model.encode_axis(height, 5), model.encode_axis(width, 5)
-    hidden = np.concatenate(
-        [np.repeat(rows, width, axis=0), np.tile(columns, (height, 1))], axis=1
-    ).astype(np.float64)
-    for index in range(4):
-        weight, bias = tensors[f"layers.{index}.weight"], tensors[f"layers.{index}.bias"]
-        hidden = np.sin(30 * (hidden @ weight.T + bias))
-    rgb = hidden @ tensors["layers.4.weight"].T + tensors["layers.4.bias"]
-    expected = ((rgb + 1) / 2).reshape(height, width, 3).transpose(2, 0, 1)
-    rendered = model.render(tensors, structure, height=height, width=width)
-    assert np.abs(rendered - expected).max() < 1e-3
-
-
 def test_a_fitted_picture_comes_back_from_its_bitstream_alone(coded: Path) -> None:
     assert (coded / "-46.yuv").stat().st_size == WIDTH * HEIGHT * 3 // 2
     assert luma_psnr(coded / "-46.yuv") > 28
@@ -228,58 +207,25 @@ def test_notes_account_for_every_byte(coded: Path) -> None:
     size = (coded / "encode-46" / "bitstream.bin").stat().st_size
     assert sum(notes["bytes"].values()) == size
     assert notes["bytes"]["header"] < 45
-    assert notes["parameters"] == model.Structure(24, 8).parameters
+    assert notes["parameters"] == model.Structure(24, 8).network.parameters
 
 
-def test_decoding_the_training_network_and_the_decoder_agree_to_four_decimals(
-    coded: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decoding_the_training_network_and_the_decoder_agree_to_four_decimals(coded: Path) -> None:
     import torch
+    from inrkit.sine_fit import SineNetwork
 
-    monkeypatch.setitem(sys.modules, "model", model)
-    fit = load("fit")
     data = (coded / "encode-46" / "bitstream.bin").read_bytes()
     _, (payload,) = bitstream.unpack(data, model.CODEC_ID, schema=model.SCHEMA)
     structure = model.Structure(24, 8)
-    tensors = nnc.decode_tensors(payload, structure.layout)
-    network = fit.InricNetwork(structure, height=HEIGHT, width=WIDTH)
+    tensors = nnc.decode_tensors(payload, structure.network.layout)
+    network = SineNetwork(structure.network, structure.axes(HEIGHT, WIDTH))
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     with torch.inference_mode():
-        trained = network(network.rows, network.columns).permute(2, 0, 1).numpy() / 2 + 0.5
+        trained = network(*network.axes).permute(2, 0, 1).numpy() / 2 + 0.5
     rendered = model.render(tensors, structure, height=HEIGHT, width=WIDTH)
     target = np.full_like(rendered, 0.5)
     psnr = [-10 * math.log10(np.mean((rgb - target) ** 2)) for rgb in (trained, rendered)]
     assert psnr[0] == pytest.approx(psnr[1], abs=5e-5)
-
-
-def test_initial_weights_follow_siren(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    torch.manual_seed(0)
-    monkeypatch.setitem(sys.modules, "model", model)
-    layers = load("fit").InricNetwork(model.Structure(128, 16), height=4, width=4).layers
-    reach = [layer.weight.abs().max().item() for layer in layers]
-    others = math.sqrt(6 / 128) / 30
-    assert reach == pytest.approx([1 / 66, others, others, others, others], rel=0.02)
-    biases = [layer.bias.abs().max().item() for layer in layers]
-    assert all(b <= 1 / math.sqrt(n) for b, n in zip(biases, (66, 128, 128, 128, 128), strict=True))
-
-
-def test_lattices_visit_every_row_equally_often_and_leave_no_gap(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import torch
-
-    monkeypatch.setitem(sys.modules, "model", model)
-    draw = load("fit").draw
-    generator = torch.Generator().manual_seed(0)
-    drawn = torch.stack([draw(272, 48, generator) for _ in range(5000)])
-    assert drawn.diff(dim=1).min() >= 0
-    assert drawn.diff(dim=1).max() <= 2 * 272 / 48
-    share = torch.bincount(drawn.flatten(), minlength=272) / 5000 * 272 / 48
-    assert share.shape == (272,)
-    assert (share - 1).abs().max() < 0.15
-    assert draw(7, 7, generator).tolist() == list(range(7))
 
 
 def test_fitting_twice_gives_the_same_model_bit_for_bit(coded: Path, tmp_path: Path) -> None:
