@@ -92,7 +92,7 @@ def test_the_digest_ignores_free_text_and_sees_everything_else(tmp_path: Path) -
         ("families:", "family:", "the file has unknown key family; allowed are anchors"),
         ("name: own", "name: other", "name is 'other'; expected the file's name, 'own'."),
         ("anchor: hevc", "anchor: vvc", "headline.anchor is 'vvc', which is not among"),
-        ("[avc, hevc]", "[avc, vvc, hevc]", "vvc is named under anchors or grids"),
+        ("[avc, hevc]", "[avc, vvc, hevc]", "vvc is named under anchors, grids, curves or hulls"),
         ("Cactus", "Kaktus", "sequence 'Kaktus' is unknown; nearest: Cactus"),
         ("Cactus@0+32", "bikes-mini@60+32", "holds scene cuts at frame 76"),
         ("[psnr_y_db]", "[psnr]", "headline.metrics[0] is 'psnr'; use psnr_y_db, "),

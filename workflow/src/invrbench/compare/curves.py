@@ -3,9 +3,13 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any, TypeGuard
 
+from invrbench.results.points import MEAN_OF
+
 Point = dict[str, Any]
+Hulls = Mapping[str, Mapping[str, str]]
 
 # Metrics that fall as pictures get better.
 FALLING_METRICS = frozenset({"lpips"})
@@ -49,7 +53,8 @@ class CurveKey:
 class Curve:
     """One curve: every expected point of it, those without a number included.
 
-    ``differs`` says what keeps a published curve from being compared: another cut.
+    ``differs`` says what keeps a published curve from being compared: another cut. A hull holds
+    the points of several curves and is drawn and compared by its Pareto front.
     """
 
     key: CurveKey
@@ -57,6 +62,7 @@ class Curve:
     sequence_class: str
     points: tuple[Point, ...]
     differs: str = ""
+    is_hull: bool = False
 
     @property
     def incomplete(self) -> tuple[Point, ...]:
@@ -70,13 +76,30 @@ class Curve:
 
     def drawable(self, metric: str, rate: str) -> list[tuple[float, float]]:
         """(rate, quality) of the points that have both, by rising rate."""
-        return sorted(
+        pairs = sorted(
             (float(point[rate]), float(point[metric]))
             for point in self.points
             if point["status"] in _COMPLETE
             and is_number(point.get(rate))
             and is_number(point.get(metric))
         )
+        return pareto_front(pairs, falling=metric in FALLING_METRICS) if self.is_hull else pairs
+
+
+def pareto_front(
+    pairs: Iterable[tuple[float, float]], *, falling: bool = False
+) -> list[tuple[float, float]]:
+    """The (rate, quality) pairs that no other pair matches at less rate, by rising rate.
+
+    >>> pareto_front([(1.0, 30.0), (2.0, 29.0), (2.0, 31.0), (3.0, 31.0)])
+    [(1.0, 30.0), (2.0, 31.0)]
+    """
+    sign = -1.0 if falling else 1.0
+    front: list[tuple[float, float]] = []
+    for rate, quality in sorted(pairs, key=lambda pair: (pair[0], -sign * pair[1])):
+        if not front or sign * quality > sign * front[-1][1]:
+            front.append((rate, quality))
+    return front
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -133,11 +156,15 @@ def _normalised(row: Mapping[str, Any]) -> Point:
     return point
 
 
-def group_curves(points: Sequence[Point]) -> list[Curve]:
-    """Curves in the order of their first points; controls are curves too.
+def group_curves(points: Sequence[Point], hulls: Hulls | None = None) -> list[Curve]:
+    """Curves in the order of their first points; controls are curves too, hulls come last.
 
     A published curve of a cut that nobody coded joins the curves of its sequence's other cuts,
     where it is drawn and not compared.
+
+    Args:
+        points: normalised points.
+        hulls: by codec: name of a hull, and the shell pattern of its curves' names.
     """
     groups: dict[CurveKey, list[Point]] = {}
     for point in points:
@@ -157,6 +184,8 @@ def group_curves(points: Sequence[Point]) -> list[Curve]:
         )
         name, _, cut = key.sequence.partition("@")
         others = [each for each, base in coded.items() if base == name]
+        if key.sequence.startswith(MEAN_OF):
+            curve = replace(curve, differs="a mean over the sequences of its class")
         if curve.role != "published" or key.sequence in coded or not others:
             curves.append(curve)
             continue
@@ -171,7 +200,65 @@ def group_curves(points: Sequence[Point]) -> list[Curve]:
                     differs=differs,
                 )
             )
-    return curves
+    return curves + _hulls(curves, hulls or {})
+
+
+def _hulls(curves: Sequence[Curve], hulls: Hulls) -> list[Curve]:
+    """A hull for every sequence, configuration and seed in which curves of its pattern lie."""
+    found: dict[CurveKey, Curve] = {}
+    for curve in curves:
+        for name, pattern in hulls.get(curve.key.codec, {}).items():
+            if not fnmatchcase(curve.key.curve, pattern):
+                continue
+            key = replace(curve.key, curve=name)
+            earlier = found[key].points if key in found else ()
+            found[key] = replace(curve, key=key, points=earlier + curve.points, is_hull=True)
+    return list(found.values())
+
+
+def is_chosen(key: CurveKey, patterns: Iterable[str]) -> bool:
+    """Whether a curve is meant by shell patterns of ``codec/curve`` or ``codec``.
+
+    ``codec`` alone means the codec's one curve without a name; ``@ra`` at the end of a pattern
+    limits it to that configuration.
+
+    >>> is_chosen(CurveKey("a", "", "inric", "ai", "Q5", "0"), ["inric/Q?"])
+    True
+    >>> is_chosen(CurveKey("a", "", "hevc", "ld", "", "0"), ["hevc@ra"])
+    False
+    """
+    name = f"{key.codec}/{key.curve}" if key.curve else key.codec
+    return any(
+        fnmatchcase(f"{name}@{key.configuration}" if "@" in pattern else name, pattern)
+        for pattern in patterns
+    )
+
+
+def class_means(points: Sequence[Point]) -> list[Point]:
+    """Points that are means over a class, for every class of which a published mean is held.
+
+    A mean is there if all points of its rate point are; its rate and metrics are the arithmetic
+    means over the sequences, as papers draw them. They are drawn beside the published curves, and
+    enter no table.
+    """
+    wanted = {
+        str(point.get("class")): str(point["sequence"])
+        for point in points
+        if point["role"] == "published" and str(point["sequence"]).startswith(MEAN_OF)
+    }
+    groups: dict[tuple[CurveKey, str, str], list[Point]] = {}
+    for point in points:
+        name = wanted.get(str(point.get("class") or ""))
+        if name and point["role"] in ("anchor", "proposal"):
+            key = replace(_key(point), sequence=name)
+            groups.setdefault((key, str(point["rate_point"]), name), []).append(point)
+    means = []
+    for (_, _, name), members in groups.items():
+        if all(point["status"] == "ok" for point in members):
+            columns = [c for c in members[0] if all(is_number(p.get(c)) for p in members)]
+            numbers = {c: math.fsum(p[c] for p in members) / len(members) for c in columns}
+            means.append(members[0] | numbers | {"sequence": name, "cut": None})
+    return means
 
 
 def _key(point: Mapping[str, Any]) -> CurveKey:

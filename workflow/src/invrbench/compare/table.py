@@ -14,6 +14,7 @@ from invrbench.compare.curves import (
     FALLING_METRICS,
     Curve,
     CurveKey,
+    Hulls,
     Point,
     can_be_compared,
     group_curves,
@@ -37,7 +38,8 @@ POINT_COLUMNS = (
     "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db", "psnr_rgb_db", "ssim_y",
     "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "fit_seconds",
     "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel", "parameters",
-    "learned_bytes", "bitstream_md5", "decoded_md5", "source_md5",
+    "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
+    "bitstream_md5", "decoded_md5", "source_md5",
 )  # fmt: skip
 BD_COLUMNS = (
     "conditions", "sequence", "class", "view_set", "configuration", "anchor",
@@ -62,6 +64,7 @@ def bd_rows(
     *,
     metrics: Sequence[str] = BD_METRICS,
     headline_metric: str = "psnr_y_db",
+    hulls: Hulls | None = None,
 ) -> list[Row]:
     """Rows of bd.tsv: every tested curve × anchor × metric × method, then the means.
 
@@ -73,8 +76,9 @@ def bd_rows(
         points: normalised points (see :func:`curves.normalised`).
         metrics: columns to compare.
         headline_metric: decides which anchor configuration is the strongest.
+        hulls: see :func:`curves.group_curves`.
     """
-    curves = [curve for curve in group_curves(points) if curve.role != "control"]
+    curves = [curve for curve in group_curves(points, hulls) if curve.role != "control"]
     conditions = str(points[0].get("conditions") or "") if points else ""
     rows: list[Row] = []
     for test in curves:
@@ -82,7 +86,7 @@ def bd_rows(
         for anchor in rivals:
             for metric in metrics:
                 for method in METHODS:
-                    rows.append(_row(test, anchor, metric=metric, method=method))
+                    rows.append(compare_curves(test, anchor, metric=metric, method=method))
         if not rivals and test.role != "anchor":
             rows.extend(_row_without_anchor(test, metric) for metric in metrics)
     rows += _means(rows, headline_metric)
@@ -109,17 +113,28 @@ def _identity(test: Curve) -> Row:
 
 
 def _row_without_anchor(test: Curve, metric: str) -> Row:
-    return _identity(test) | {
-        "anchor": "",
-        "anchor_configuration": "",
-        "metric": metric,
-        "method": HEADLINE_METHOD,
-        "status": "none",
-        "reason": f"no-anchor: no anchor of configuration {test.key.configuration} here",
-    }
+    return (
+        _identity(test)
+        | {
+            "anchor": "",
+            "anchor_configuration": "",
+            "metric": metric,
+            "method": HEADLINE_METHOD,
+            "status": "none",
+            "reason": f"no-anchor: no anchor of configuration {test.key.configuration} here",
+        }
+        | (
+            {"status": "drawn only", "reason": f"drawn only: {test.differs}"}
+            if test.differs
+            else {}
+        )
+    )
 
 
-def _row(test: Curve, anchor: Curve, *, metric: str, method: str) -> Row:
+def compare_curves(
+    test: Curve, anchor: Curve, *, metric: str, method: str = HEADLINE_METHOD
+) -> Row:
+    """A row of bd.tsv: one curve against another by one metric, or why there is no number."""
     row = _identity(test) | {
         "anchor": anchor.key.codec,
         "anchor_configuration": anchor.key.configuration,

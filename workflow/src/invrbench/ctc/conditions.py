@@ -41,6 +41,49 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A picture of the experiment: some curves of one metric on one sequence.
+
+    ``curves`` and ``orientation`` are shell patterns of ``codec/curve`` (``codec`` for a curve
+    without a name), ``@ra`` behind them for one configuration; the latter are drawn as far as
+    they lie among the former.
+    """
+
+    name: str
+    title: str
+    metric: str
+    curves: tuple[str, ...]
+    sequence: str = ""
+    orientation: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim of the experiment and the test that decides it (see ``compare.findings``)."""
+
+    claim: str
+    kind: str
+    curves: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    metric: str = ""
+    sequence: str = ""
+    at_least: float | None = None
+    below: float | None = None
+    above: float | None = None
+    expected: tuple[float, ...] = ()
+
+
+# What a finding of a kind must name beside claim and curves; one of several is enough.
+FINDING_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "rate-range": (("at_least",),),
+    "falls-fastest": (("against",),),
+    "dominates": (("against",),),
+    "bd-rate": (("against",), ("below", "above")),
+    "uncompressed-bpp": (("expected",),),
+}
+
+
+@dataclass(frozen=True)
 class Conditions:
     """One file of test conditions, checked."""
 
@@ -56,6 +99,10 @@ class Conditions:
     keep_decoded: bool = False
     tolerances: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
+    curves: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    hulls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -129,14 +176,49 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
         keep_decoded=value.get("keep_decoded", False),
         tolerances=value.get("tolerances", {}),
         note=value.get("note", ""),
+        curves=value.get("curves", {}),
+        hulls=value.get("hulls", {}),
+        figures=tuple(Figure(**_with_tuples(each)) for each in value.get("figures", [])),
+        findings=tuple(_finding(each, where) for each in value.get("findings", [])),
     )
-    for named in (*anchors, *value.get("grids", {})):
+    keys = ("grids", "curves", "hulls")
+    for named in (*anchors, *(codec for key in keys for codec in value.get(key, {}))):
         if named not in conditions.codecs:
             raise ConditionsError(
-                f"{where}: {named} is named under anchors or grids, but no test runs it; "
-                f"{suggest(named, conditions.codecs)}."
+                f"{where}: {named} is named under anchors, {', '.join(keys[:-1])} or {keys[-1]}, "
+                f"but no test runs it; {suggest(named, conditions.codecs)}."
             )
+    _check_sequences(conditions, where)
     return conditions
+
+
+def _with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(each) if isinstance(each, list) else each for key, each in value.items()}
+
+
+def _finding(value: Mapping[str, Any], where: str) -> Finding:
+    for choice in FINDING_KEYS[value["kind"]]:
+        if not any(key in value for key in choice):
+            raise ConditionsError(
+                f"{where}: the finding {value['claim']!r} is of kind {value['kind']} and lacks "
+                f"{' or '.join(choice)}; add it."
+            )
+    return Finding(**_with_tuples(value))
+
+
+def _check_sequences(conditions: Conditions, where: str) -> None:
+    known = [str(sequence) for sequence in conditions.sequences]
+    named = [each.sequence for each in conditions.figures]
+    named += [each.sequence for each in conditions.findings]
+    for sequence in filter(None, named):
+        if sequence not in known:
+            raise ConditionsError(
+                f"{where}: a figure or finding names {sequence}, which no test codes; "
+                f"{suggest(sequence, known)}."
+            )
+    names = [figure.name for figure in conditions.figures]
+    if len(set(names)) < len(names):
+        raise ConditionsError(f"{where}: two figures share a name; each makes a file of its own.")
 
 
 def _grids(value: Mapping[str, Any]) -> dict[str, tuple[Grid, ...]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from invrbench.compare.curves import Curve, Point, full_sequence
+from invrbench.compare.findings import UNDECIDED
+from invrbench.ctc.conditions import Figure, Finding
 
 PRESENT = ("ok", "published")
 
@@ -81,6 +83,8 @@ class RunInfo:
         metric_versions: by column.
         codecs, sequences: by id; a codec id holds its variant, a sequence id its cut.
         notes: sentences a reader must see (accepted points, missing weights, drifted anchors).
+        hulls: by codec: name of a hull, and the shell pattern of its curves' names.
+        figures, findings: of the conditions.
     """
 
     conditions: str
@@ -104,6 +108,9 @@ class RunInfo:
     timing: str = "shared machine"
     metric_versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    hulls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def created(self) -> datetime:
@@ -178,6 +185,12 @@ def marks(points: Sequence[Point], info: RunInfo) -> list[str]:
     if not count.is_complete:
         words.append(f"incomplete: {count}")
     return words
+
+
+def shown_verdict(verdict: str, info: RunInfo) -> str:
+    """A verdict on a finding as reports show it: below the paper's budget it is an indication."""
+    is_indication = info.budget != "paper" and verdict != UNDECIDED
+    return f"indication: {verdict}" if is_indication else verdict
 
 
 def heading(info: RunInfo) -> str:

@@ -132,6 +132,21 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "cores, paper. A finding reached below paper is an indication.",
     ),
     ("Self-reported", "Stated by the codec itself in notes.json, not measured by the harness."),
+    (
+        "uncompressed_bpp, bits_per_weight, compression_ratio",
+        "32 · parameters / pixels; 8 · bitstream bytes / parameters; 32 · parameters / (8 · "
+        "bitstream bytes). The number of parameters is the codec's own statement.",
+    ),
+    (
+        "Finding",
+        "A claim of the experiment with the test that its conditions state; holds, does not "
+        "hold, or undecided with the reason. Below budget 'paper' a verdict is an indication.",
+    ),
+    (
+        "Hull",
+        "Pareto front of several curves of a codec: for each metric, the points that no other "
+        "of them matches at less rate.",
+    ),
 )
 
 # Reason codes that stand where a number would.

@@ -1,13 +1,21 @@
-"""RD plots of every sequence, as PNG and SVG that are the same bytes on every run."""
+"""RD plots of every sequence and the conditions' figures, the same bytes on every run."""
 
 import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from invrbench.compare.curves import FALLING_METRICS, Curve, Point, group_curves
+from invrbench.compare.curves import (
+    FALLING_METRICS,
+    Curve,
+    Point,
+    class_means,
+    group_curves,
+    is_chosen,
+)
+from invrbench.ctc.conditions import Figure
 from invrbench.digest import write_whole
 from invrbench.report.info import RunInfo, completeness, heading, marks
 from invrbench.report.metrics import metric
@@ -17,8 +25,10 @@ from invrbench.report.metrics import metric
 _ANCHOR_COLOURS = ("#000000", "#0072B2", "#009E73", "#8A6A00", "#56B4E9", "#666666")
 _ANCHOR_MARKERS = ("o", "s", "^", "v", "<", ">")
 _CONFIGURATION_FILLS = {"ai": "full", "ra": "full", "ld": "none"}
-_PROPOSAL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#882255", "#117733", "#332288")
-_PROPOSAL_MARKERS = ("*", "D", "X", "P", "h", "d")
+_PROPOSAL_COLOURS = (
+    "#D55E00", "#CC79A7", "#E69F00", "#882255", "#117733", "#332288", "#44AA99", "#999933",
+)  # fmt: skip
+_PROPOSAL_MARKERS = ("*", "D", "X", "P", "h", "d", "p")
 _PROPOSAL_LINES = ("-", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
 _RC: Any = {
     "svg.hashsalt": "invrbench",
@@ -33,6 +43,7 @@ _RC: Any = {
 }
 _LEGEND_WIDTH = 32
 SCALES = ("linear", "log")
+FIGURE_MARGIN = 0.04  # of a figure's range, left free around its curves
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,9 @@ class Look:
     size: float
 
 
+HULL = Look(colour="#888888", marker="", line=(0, (1, 1)), width=2.6, fill="full", size=0.0)
+
+
 def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
     """Look of every drawn curve by (codec, configuration, curve, seed), the same in all plots."""
     families: dict[str, list[tuple[str, str, str, str]]] = {
@@ -56,7 +70,7 @@ def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
     }
     for curve in curves:
         identity = look_key(curve)
-        if curve.role in families and identity not in families[curve.role]:
+        if curve.role in families and not curve.is_hull and identity not in families[curve.role]:
             families[curve.role].append(identity)
     table: dict[tuple[str, str, str, str], Look] = {}
     anchors = list(dict.fromkeys(codec for codec, *_ in families["anchor"]))
@@ -88,6 +102,9 @@ def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
             fill="none",
             size=4.0,
         )
+    for curve in curves:
+        if curve.is_hull:
+            table[look_key(curve)] = HULL
     return table
 
 
@@ -98,19 +115,21 @@ def look_key(curve: Curve) -> tuple[str, str, str, str]:
 
 
 def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Path]:
-    """Draw rate over quality of every sequence for the headline metrics, linear and log rate.
+    """Draw rate over quality of every sequence for the headline metrics, and the figures.
 
     Args:
-        folder: where ``<sequence>.<metric>.<scale>.{png,svg}`` go.
+        folder: where ``<sequence>.<metric>.<scale>.{png,svg}`` and ``<figure>.{png,svg}`` go.
+            Where published means are held, ``mean-of-<class>`` stands for a sequence.
         points: normalised points.
-        info: names and marks.
+        info: names, marks and figures.
 
     Returns:
         The written files; a sequence without a drawable point has none.
     """
     import matplotlib as mpl
 
-    curves = [curve for curve in group_curves(points) if curve.role != "control"]
+    drawn = [*points, *class_means(points)]
+    curves = [curve for curve in group_curves(drawn, info.hulls) if curve.role != "control"]
     table = looks(curves)
     written: list[Path] = []
     groups: dict[tuple[str, str], list[Curve]] = {}
@@ -119,39 +138,97 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
     with mpl.rc_context(_RC):
         for (sequence, views), members in groups.items():
             for column in dict.fromkeys(info.headline_metrics):
-                stem = ".".join(part for part in (sequence, views, column) if part)
-                rate = "bpp" if info.is_still(sequence, points) else "rate_kbps"
+                name = sequence.replace(" ", "-")
+                stem = ".".join(part for part in (name, views, column) if part)
+                rate = _rate(sequence, points, info)
                 if any(curve.drawable(column, rate) for curve in members):
                     title = f"{sequence} {views}".strip()
-                    written += _draw(
-                        folder / stem, title, members, table, column, rate, points, info
-                    )
+                    picture = Picture(folder / stem, title, tuple(members), column, rate)
+                    written += _draw(picture, table, points, info)
+        for figure in info.figures:
+            picture = _figure(folder, figure, curves, points, info)
+            if picture.curves:
+                written += _draw(picture, table, points, info)
     return written
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn: curves of one metric, saved under ``stem``.
+
+    A figure of the conditions is framed by its curves, with those ``behind`` drawn thin and grey
+    as far as they lie within, and saved with a linear rate axis only.
+    """
+
+    stem: Path
+    title: str
+    curves: tuple[Curve, ...]
+    column: str
+    rate: str
+    behind: tuple[Curve, ...] = ()
+    is_figure: bool = False
+
+
+def _rate(sequence: str, points: Sequence[Point], info: RunInfo) -> str:
+    return "bpp" if info.is_still(sequence, points) else "rate_kbps"
+
+
+def _figure(
+    folder: Path, figure: Figure, curves: Sequence[Curve], points: Sequence[Point], info: RunInfo
+) -> Picture:
+    """The picture of a figure; without a sequence it shows the first that has a chosen curve."""
+    chosen = [curve for curve in curves if is_chosen(curve.key, figure.curves)]
+    sequence = figure.sequence or next((curve.key.sequence for curve in chosen), "")
+    rate = _rate(sequence, points, info)
+    shown = [
+        curve
+        for curve in chosen
+        if curve.key.sequence == sequence and curve.drawable(figure.metric, rate)
+    ]
+    behind = [
+        curve
+        for curve in curves
+        if curve.key.sequence == sequence and is_chosen(curve.key, figure.orientation)
+    ]
+    return Picture(
+        stem=folder / figure.name,
+        title=f"{figure.title} ({sequence})",
+        curves=tuple(shown),
+        column=figure.metric,
+        rate=rate,
+        behind=tuple(curve for curve in behind if curve not in shown),
+        is_figure=True,
+    )
+
+
 def _draw(
-    stem: Path,
-    title: str,
-    curves: Sequence[Curve],
+    picture: Picture,
     table: dict[tuple[str, str, str, str], Look],
-    column: str,
-    rate: str,
     points: Sequence[Point],
     info: RunInfo,
 ) -> list[Path]:
-    """One figure of a sequence and metric, saved with a linear and a logarithmic rate axis."""
+    """One picture, saved with a linear and, unless it is a figure, a logarithmic rate axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for curve in sorted(curves, key=_legend_order):
+    column, rate = picture.column, picture.rate
+    for curve in sorted(picture.curves, key=_legend_order):
         _draw_curve(axes, curve, table[look_key(curve)], column, rate, info)
+    if picture.is_figure:
+        axes.margins(FIGURE_MARGIN)
+        limits = axes.get_xlim(), axes.get_ylim()
+        for curve in picture.behind:
+            look = replace(table[look_key(curve)], colour="#AAAAAA", width=0.9, size=3.0)
+            _draw_curve(axes, curve, look, column, rate, info)
+        axes.set_xlim(limits[0])
+        axes.set_ylim(limits[1])
     shown = metric(column)
     axes.set_xlabel("Rate (bit/pixel)" if rate == "bpp" else "Rate (kbit/s)")
     axes.set_ylabel(shown.axis + (", lower is better" if column in FALLING_METRICS else ""))
-    axes.set_title(f"{title} · {shown.label}\n{heading(info)}", loc="left")
+    axes.set_title(f"{picture.title} · {shown.label}\n{heading(info)}", loc="left")
     axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     figure.legend(loc="outside right center", frameon=False, handlelength=3.2)
@@ -159,6 +236,12 @@ def _draw(
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not for each of the files
     written = []
+    if picture.is_figure:
+        for suffix in ("png", "svg"):
+            path = picture.stem.with_name(f"{picture.stem.name}.{suffix}")
+            _save(figure, path, suffix)
+            written.append(path)
+        return written
     for scale in SCALES:
         axes.set_xscale(scale)
         if scale == "linear":
@@ -167,7 +250,7 @@ def _draw(
             axes.autoscale(axis="x")
             _plain_log_axis(axes)
         for suffix in ("png", "svg"):
-            path = stem.with_name(f"{stem.name}.{scale}.{suffix}")
+            path = picture.stem.with_name(f"{picture.stem.name}.{scale}.{suffix}")
             _save(figure, path, suffix)
             written.append(path)
     return written
@@ -203,6 +286,8 @@ def legend(curve: Curve, drawn: int, info: RunInfo) -> str:
     name = info.curve_name(curve)
     if curve.role == "published":
         name += " [published]"
+    if curve.is_hull:
+        return name
     expected = sum(point["status"] != "skipped" for point in curve.points)
     return name if drawn >= expected else f"{name}: {drawn} of {expected} points"
 

@@ -152,6 +152,9 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         machine="; ".join(machines),
         metric_versions=_metric_versions(records),
         notes=_notes(plan, records, rows),
+        hulls=conditions.hulls,
+        figures=conditions.figures,
+        findings=conditions.findings,
     )
 
 

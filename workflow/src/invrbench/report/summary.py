@@ -1,5 +1,6 @@
 """The small table that ends a run: every proposal's points against the headline anchor."""
 
+import textwrap
 from collections.abc import Sequence
 
 from invrbench.compare.curves import (
@@ -10,8 +11,16 @@ from invrbench.compare.curves import (
     group_curves,
     is_number,
 )
+from invrbench.compare.findings import Verdict
 from invrbench.compare.table import RATIO, Row, reason_column
-from invrbench.report.info import PRESENT, RunInfo, completeness, heading, marks
+from invrbench.report.info import (
+    PRESENT,
+    RunInfo,
+    completeness,
+    heading,
+    marks,
+    shown_verdict,
+)
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import Report, cell_reason
 
@@ -25,6 +34,7 @@ def summary_lines(
     *,
     rows: Sequence[Row] = (),
     previous: Sequence[Point] | None = None,
+    verdicts: Sequence[Verdict] = (),
 ) -> list[str]:
     """Lines of at most 100 columns: points, BD-rates, what failed and why.
 
@@ -33,6 +43,7 @@ def summary_lines(
         info: names.
         rows: rows of bd.tsv, for the BD-rate at the end of each curve.
         previous: points of the last run of these conditions, for the change since.
+        verdicts: on the findings of the conditions.
     """
     first = info.headline_metrics[0]
     shown = metric(first)
@@ -49,6 +60,7 @@ def summary_lines(
     for curve in report.curves:
         if curve.role == "proposal":
             lines += _curve_lines(curve, report, first, before if previous else None)
+    lines += _verdict_lines(verdicts, info)
     lines += _failure_lines(points)
     return [line[:WIDTH].rstrip() for line in lines]
 
@@ -66,7 +78,8 @@ def _curve_lines(
     info = report.info
     still = info.is_still(curve.key.sequence, report.points)
     labels = [_cut(info.curve_name(curve), 26), _cut(f"  {curve.key.sequence}", 26)]
-    texts = [_point_text(point, still, column, before) for point in curve.points]
+    listed = () if curve.is_hull else curve.points
+    texts = [_point_text(point, still, column, before) for point in listed]
     row = report.headline(curve.key, column)
     if row is not None:
         texts.append(_bd_text(row, column))
@@ -124,6 +137,16 @@ def _change(point: Point, before: dict[tuple[str, ...], Point], column: str) -> 
         if abs(delta) >= 0.05:
             parts.append(f"{delta:+.1f} %")
     return ", ".join(parts) or "="
+
+
+def _verdict_lines(verdicts: Sequence[Verdict], info: RunInfo) -> list[str]:
+    """Each finding with its verdict, and the numbers behind it on lines of their own."""
+    lines = []
+    for each in verdicts:
+        where = f" ({each.sequence})" if each.sequence else ""
+        lines += textwrap.wrap(f"{each.claim}{where}: {shown_verdict(each.verdict, info)}", WIDTH)
+        lines += [f"    {line}" for line in textwrap.wrap(each.numbers, WIDTH - 4)]
+    return [*lines, ""] if lines else []
 
 
 def _failure_lines(points: Sequence[Point]) -> list[str]:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from invrbench.compare.curves import Point
+from invrbench.compare.findings import Verdict
 from invrbench.compare.table import Row
 from invrbench.digest import write_whole
 from invrbench.report.info import RunInfo
 from invrbench.report.sheets.base import Book, Report
 from invrbench.report.sheets.charts import write_charts
 from invrbench.report.sheets.configuration import write_configurations
+from invrbench.report.sheets.experiment import write_ablation, write_experiment
 from invrbench.report.sheets.reference import (
     write_coverage,
     write_definitions,
@@ -20,14 +22,24 @@ from invrbench.report.sheets.reference import (
 from invrbench.report.sheets.summary import write_summary
 
 
-def write_workbook(path: Path, points: Sequence[Point], rows: Sequence[Row], info: RunInfo) -> None:
+def write_workbook(
+    path: Path,
+    points: Sequence[Point],
+    rows: Sequence[Row],
+    info: RunInfo,
+    *,
+    verdicts: Sequence[Verdict] = (),
+    ablation: Sequence[Row] = (),
+) -> None:
     """Write the workbook.
 
     Args:
-        path: results.xlsx; replaced whole.
+        path: results.xlsx; replaced whole. Figures are read from ``plots/`` beside it.
         points: normalised points.
         rows: rows of bd.tsv.
         info: names, provenance and marks; its newest record's date is the file's date.
+        verdicts: on the findings of the conditions.
+        ablation: rows of ablation.tsv.
     """
     import xlsxwriter
 
@@ -43,7 +55,9 @@ def write_workbook(path: Path, points: Sequence[Point], rows: Sequence[Row], inf
     )
     book = Book(workbook, Report(points, rows, info))
     write_summary(book)
+    write_experiment(book, verdicts, path.parent / "plots")
     write_configurations(book)
+    write_ablation(book, ablation)
     write_charts(book)
     write_coverage(book)
     write_definitions(book)

@@ -5,7 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from invrbench.compare.curves import BD_METRICS, Point, normalised
+from invrbench.compare.ablation import COLUMNS as ABLATION_COLUMNS
+from invrbench.compare.ablation import ablation_rows
+from invrbench.compare.curves import BD_METRICS, Point, group_curves, normalised
+from invrbench.compare.findings import Verdict, judge
 from invrbench.compare.table import (
     BD_COLUMNS,
     Row,
@@ -17,10 +20,13 @@ from invrbench.compare.table import (
 )
 from invrbench.digest import md5_file, write_json
 from invrbench.errors import RecordError
-from invrbench.report.info import RunInfo, completeness
+from invrbench.report.info import RunInfo, completeness, shown_verdict
 from invrbench.report.plots import write_plots
 from invrbench.report.summary import summary_lines
 from invrbench.report.workbook import write_workbook
+
+FINDING_COLUMNS = ("claim", "sequence", "metric", "budget", "verdict", "numbers")
+TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv")
 
 
 @dataclass(frozen=True)
@@ -60,16 +66,43 @@ def write_report(
     (folder / "run.json").unlink(missing_ok=True)
     earlier = normalised(previous) if previous is not None else _earlier(folder / "points.tsv")
     first = info.headline_metrics[0]
-    rows = bd_rows(rows_of_points, metrics=_metrics(rows_of_points, info), headline_metric=first)
+    rows = bd_rows(
+        rows_of_points,
+        metrics=_metrics(rows_of_points, info),
+        headline_metric=first,
+        hulls=info.hulls,
+    )
     add_rate_vs_anchor(rows_of_points, rows, (info.headline_anchor, first))
     write_table(folder / "points.tsv", rows_of_points, point_columns(rows_of_points))
     write_table(folder / "bd.tsv", rows, BD_COLUMNS)
+    curves = group_curves(rows_of_points, info.hulls)
+    verdicts = judge(info.findings, curves, first)
+    ablation = ablation_rows(curves, list(dict.fromkeys(info.headline_metrics)))
+    _write_or_remove(folder / "findings.tsv", _finding_rows(verdicts, info), FINDING_COLUMNS)
+    _write_or_remove(folder / "ablation.tsv", ablation, ABLATION_COLUMNS)
     _replace_plots(folder / "plots", rows_of_points, info)
-    write_workbook(folder / "results.xlsx", rows_of_points, rows, info)
-    lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier)
+    write_workbook(
+        folder / "results.xlsx", rows_of_points, rows, info, verdicts=verdicts, ablation=ablation
+    )
+    lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
         write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
     return Written(tuple(rows_of_points), tuple(rows), tuple(lines))
+
+
+def _finding_rows(verdicts: Sequence[Verdict], info: RunInfo) -> list[Row]:
+    return [
+        asdict(each) | {"budget": info.budget, "verdict": shown_verdict(each.verdict, info)}
+        for each in verdicts
+    ]
+
+
+def _write_or_remove(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Write a table that only some conditions have; one of an earlier run goes."""
+    if rows:
+        write_table(path, rows, columns)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check(points: Sequence[Point], info: RunInfo) -> None:
@@ -120,8 +153,8 @@ def _replace_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> None
 def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[str, Any]:
     """What run.json states: the run, how complete it is, and the MD5 of each file."""
     count = completeness(points)
-    paths = [folder / name for name in ("points.tsv", "bd.tsv", "results.xlsx")]
-    paths += sorted((folder / "plots").glob("*.*"))
+    paths = [path for name in TABLES if (path := folder / name).is_file()]
+    paths += [folder / "results.xlsx", *sorted((folder / "plots").glob("*.*"))]
     return asdict(info) | {
         "schema": 1,
         "points_present": count.present,

@@ -25,7 +25,7 @@ IDENTITY = (
 RATES = ("bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent")
 COSTS = (
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
-    "parameters", "learned_bytes",
+    "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
 )  # fmt: skip
 DIGESTS = ("bitstream_md5", "decoded_md5", "source_md5")
 COLUMNS: tuple[str, ...] = (
@@ -38,19 +38,22 @@ COLUMNS: tuple[str, ...] = (
     *(f"{metric}_reason" for metric in METRICS),
     "accepted",
 )
+FLOAT_BITS = 32
+MEAN_OF = "mean of "
 VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes")
 
 
-def curve_of(manifest: Manifest, rate_point: str) -> str:
-    """Name of the curve a rate point lies on: the first pattern of [curves] that fits, else ""."""
-    for name, pattern in manifest.curves.items():
+def curve_of(patterns: Mapping[str, str], rate_point: str) -> str:
+    """Name of the curve a rate point lies on: the first whose pattern fits it, else ""."""
+    for name, pattern in patterns.items():
         if fnmatchcase(rate_point, pattern):
             return name
     return ""
 
 
 def _identity(plan: Plan, point: Point) -> Row:
-    address = point.address
+    address, codec = point.address, point.manifest.codec
+    curves = plan.conditions.curves.get(codec, point.manifest.curves)
     return {
         "conditions": plan.conditions.name,
         "track": "video",
@@ -61,7 +64,7 @@ def _identity(plan: Plan, point: Point) -> Row:
         "codec": point.manifest.id,
         "variant": point.manifest.variant,
         "role": point.manifest.role,
-        "curve": curve_of(point.manifest, address.rate_point),
+        "curve": curve_of(curves, address.rate_point),
         "configuration": address.configuration,
         "rate_point": address.rate_point,
         "fit": point.rate_point.fit or "",
@@ -161,6 +164,8 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     for name in ("parameters", "kmac_per_pixel"):
         value = notes.get(name)
         row[name] = value if isinstance(value, int | float) else None
+    if row["parameters"]:
+        row |= _weight_costs(int(row["parameters"]), size, video.pixels)
     if "fit" in chain:
         row["fit_seconds"] = chain["fit"].get("wall_seconds")
     row["peak_memory_bytes"] = max(
@@ -173,6 +178,15 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     accepted = [str(r["accepted"]) for r in chain.values() if r.get("accepted")]
     row["accepted"] = "; ".join(dict.fromkeys(accepted))
     return row
+
+
+def _weight_costs(parameters: int, size: int, pixels: int) -> Row:
+    """What a model of that many values costs in float32, and what its ``size`` bytes make of it."""
+    return {
+        "uncompressed_bpp": FLOAT_BITS * parameters / pixels,
+        "bits_per_weight": 8 * size / parameters,
+        "compression_ratio": FLOAT_BITS * parameters / (8 * size),
+    }
 
 
 def point_row(plan: Plan, point: Point) -> Row:
@@ -200,18 +214,28 @@ def collect_points(plan: Plan) -> list[Row]:
     return rows
 
 
+def mean_name(sequence_class: str) -> str:
+    """What stands for a sequence where a value is the mean over a class; no id has blanks."""
+    return f"{MEAN_OF}{sequence_class}"
+
+
 def _number(text: str) -> float | None:
     return float(text) if text.strip() else None
 
 
 def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
-    """Rows of a published curve whose sequence the conditions hold."""
+    """Rows of a published curve whose sequence, or class for a mean, the conditions hold.
+
+    A row without a sequence is a mean over all sequences of its class.
+    """
     held = {(p.ref.sequence, str(p.ref.cut or "")): p.sequence_class for p in plan.points}
     names = {sequence for sequence, _ in held}
+    names |= {mean_name(sequence_class) for sequence_class in held.values()}
     rows = []
     with (manifest.folder / "points.tsv").open(encoding="utf-8", newline="") as file:
         for raw in csv.DictReader(file, delimiter="\t"):
-            if raw.get("sequence") not in names:
+            sequence = raw.get("sequence") or mean_name(raw.get("class") or "")
+            if sequence not in names:
                 continue
             row: Row = dict.fromkeys(COLUMNS)
             for column, text in raw.items():
@@ -222,7 +246,8 @@ def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
             row |= {
                 "conditions": plan.conditions.name,
                 "track": row["track"] or "video",
-                "class": held.get((raw["sequence"], raw.get("cut") or ""), ""),
+                "sequence": sequence,
+                "class": row["class"] or held.get((sequence, raw.get("cut") or ""), ""),
                 "codec": manifest.id,
                 "variant": "",
                 "role": "published",

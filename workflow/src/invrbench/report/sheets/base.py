@@ -45,7 +45,7 @@ class Report:
         self.points = points
         self.rows = rows
         self.info = info
-        everything = group_curves(points)
+        everything = group_curves(points, info.hulls)
         self.curves = [curve for curve in everything if curve.role != "control"]
         self.controls = [curve for curve in everything if curve.role == "control"]
         self.classes = {curve.key.sequence: curve.sequence_class for curve in everything}

@@ -16,6 +16,7 @@ from invrbench.report.sheets.base import Book
 _MARKERS = {
     "o": "circle", "s": "square", "^": "triangle", "v": "plus", "<": "short_dash", ">": "x",
     "*": "star", "D": "diamond", "X": "x", "P": "long_dash", "h": "circle", "d": "square",
+    "p": "triangle",
 }  # fmt: skip
 _DASHES = ("solid", "dash_dot", "dash", "long_dash_dot_dot")
 _CHART_ROWS = 24
@@ -117,12 +118,7 @@ def _chart(
                 "categories": [_DATA, entry.first, x_column, entry.last, x_column],
                 "values": [_DATA, entry.first, x_column + 1, entry.last, x_column + 1],
                 "line": {"color": look.colour, "width": look.width, "dash_type": _dash(look)},
-                "marker": {
-                    "type": _MARKERS[look.marker],
-                    "size": 8 if entry.curve.role == "proposal" else 6,
-                    "border": {"color": look.colour},
-                    "fill": {"color": look.colour if look.fill == "full" else "#FFFFFF"},
-                },
+                "marker": _marker(look, entry.curve.role),
             }
         )
     rates = [rate for entry in series for rate in entry.rates]
@@ -153,12 +149,24 @@ def _chart(
     return chart
 
 
+def _marker(look: Look, role: str) -> dict[str, Any]:
+    if not look.marker:
+        return {"type": "none"}
+    return {
+        "type": _MARKERS[look.marker],
+        "size": 8 if role == "proposal" else 6,
+        "border": {"color": look.colour},
+        "fill": {"color": look.colour if look.fill == "full" else "#FFFFFF"},
+    }
+
+
 def _dash(look: Look) -> str:
     if look.line == "-":
         return "solid"
     if look.line == "-.":
         return "dash_dot"
-    return {2: "square_dot", 6: "dash", 3: "long_dash_dot_dot"}.get(look.line[1][0], "dash")
+    by_first_stroke = {1: "round_dot", 2: "square_dot", 6: "dash", 3: "long_dash_dot_dot"}
+    return by_first_stroke.get(look.line[1][0], "dash")
 
 
 def _rate_axis(rates: Sequence[float], unit: str, scale: str) -> dict[str, Any]:

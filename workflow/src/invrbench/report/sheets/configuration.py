@@ -88,6 +88,8 @@ def _pairs(book: Book, configuration: str) -> dict[str, list[tuple[Curve, Curve 
             fits = test.key.configuration in (configuration, "any")
             if test.role != role or not fits or test.key.codec == info.headline_anchor:
                 continue
+            if test.is_hull:
+                continue  # its points stand in its curves' blocks
             if test.key.sequence not in with_anchor:
                 continue
             anchor = next((curve for curve in headline if can_be_compared(test, curve)), None)

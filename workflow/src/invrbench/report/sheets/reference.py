@@ -156,6 +156,8 @@ def write_coverage(book: Book) -> None:
         sheet.write_string(row - 1, column, heads[column], book.head())
     top = row - 1
     for curve in [*report.curves, *report.controls]:
+        if curve.is_hull:
+            continue
         count = Counter(str(point["status"]) for point in curve.points)
         present = sum(count[state] for state in PRESENT)
         numbers = [len(curve.points), present, *(count[state] for state in _STATES)]
@@ -254,13 +256,19 @@ def _self_verdict(row: Row) -> str:
     return text if text == "0.00 %" else f"{text}. CHECK"
 
 
+# Stated by the codec, or computed from what it states.
+SELF_REPORTED = (
+    *("kmac_per_pixel", "parameters"),
+    *("uncompressed_bpp", "bits_per_weight", "compression_ratio"),
+)
+
 # Identity and measurements, which are printed; all further columns stand to their right.
 _PRINTED = (
     *("class", "sequence", "cut", "view_set", "codec", "variant", "configuration", "rate_point"),
     *("seed", "status", "reason", "bitstream_bytes", "bpp", "rate_kbps", RATIO),
     *METRICS,
     *("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"),
-    *("kmac_per_pixel", "parameters"),
+    *SELF_REPORTED,
 )
 
 
@@ -296,7 +304,7 @@ def write_points(book: Book) -> None:
 
 def _point_head(book: Book, name: str) -> str:
     """A column's name in points.tsv, with what a reader must know beneath it."""
-    if name in ("kmac_per_pixel", "parameters"):
+    if name in SELF_REPORTED:
         return f"{name}\n(self-reported)"
     return f"{name}\n({book.report.info.timing})" if name.endswith("_seconds") else name
 
@@ -318,7 +326,7 @@ def _format(name: str) -> str:
     if name in METRICS:
         return "0.0000" if name.endswith("_db") else "0.000000"
     special = {"bpp": "0.000000", "rate_kbps": "0.000", "rate_vs_anchor_percent": "0.0"}
-    special |= {"kmac_per_pixel": "0.00"}
+    special |= dict.fromkeys(SELF_REPORTED, "0.00") | {"parameters": "0"}
     if name in special:
         return special[name]
     return "0.000" if name.endswith("_seconds") else "0"

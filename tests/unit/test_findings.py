@@ -1,0 +1,216 @@
+"""Hulls, findings, class means and ablation: what an experiment adds to the tables."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import report_points
+from invrbench.compare.ablation import ablation_rows
+from invrbench.compare.curves import class_means, group_curves, pareto_front
+from invrbench.compare.findings import judge
+from invrbench.compare.table import bd_rows
+from invrbench.ctc.conditions import Figure, Finding
+from invrbench.report.write import write_report
+
+# (bpp, dB) of three models coded at five QPs; the largest falls below the others where it is coarse
+MODELS = {
+    "Q1": [(0.20, 27.0), (0.22, 28.5), (0.24, 29.4), (0.26, 29.8), (0.28, 30.0)],
+    "Q3": [(0.50, 29.0), (0.55, 31.0), (0.60, 32.4), (0.65, 33.2), (0.70, 33.6)],
+    "Q5": [(1.60, 31.0), (1.75, 34.5), (1.90, 36.9), (2.05, 38.2), (2.20, 38.8)],
+}
+QAT = [(0.19, 29.5), (0.30, 31.2), (0.45, 33.0), (0.90, 36.0), (1.50, 38.5)]
+STILL = "bikes-still"
+HULLS = {"inric": {"hull of NNC": "Q?", "hull": "*"}}
+
+
+def point(curve: str, index: int, rate: float, quality: float, **changes: Any) -> dict[str, Any]:
+    return {
+        "conditions": "own", "class": "still", "sequence": STILL, "cut": None, "view_set": None,
+        "codec": "inric", "variant": None, "role": "proposal", "curve": curve,
+        "configuration": "ai", "rate_point": f"{curve or 'p'}_{index}", "seed": 0, "status": "ok",
+        "reason": None, "bpp": rate, "rate_kbps": None, "psnr_y_db": quality,
+    } | changes  # fmt: skip
+
+
+def series(curve: str, pairs: list[tuple[float, float]], **changes: Any) -> list[dict[str, Any]]:
+    return [point(curve, i, rate, value, **changes) for i, (rate, value) in enumerate(pairs)]
+
+
+def points() -> list[dict[str, Any]]:
+    models = [each for name, pairs in MODELS.items() for each in series(name, pairs)]
+    hevc = series(
+        "", [(0.1, 27.0), (0.3, 32.0), (0.9, 38.0), (2.0, 42.0)], codec="hevc", role="anchor"
+    )
+    return [*models, *series("QAT 8 bit", QAT), *hevc]
+
+
+def verdict(finding: Finding, table: list[dict[str, Any]] | None = None) -> tuple[str, str]:
+    curves = group_curves(table or points(), HULLS)
+    (found,) = judge([finding], curves, "psnr_y_db")
+    return found.verdict, found.numbers
+
+
+def test_a_hull_keeps_the_points_that_none_matches_at_less_rate() -> None:
+    hull = next(c for c in group_curves(points(), HULLS) if c.key.curve == "hull of NNC")
+    assert len(hull.points) == 15
+    drawn = hull.drawable("psnr_y_db", "bpp")
+    # Q3 at 29.0 lies below Q1's 30.0; Q5 at 31.0 below Q3's 33.6
+    assert (0.50, 29.0) not in drawn
+    assert (1.60, 31.0) not in drawn
+    assert len(drawn) == 13
+
+
+def test_the_front_of_a_falling_metric_falls() -> None:
+    pairs = [(1.0, 0.5), (2.0, 0.6), (3.0, 0.2)]
+    assert pareto_front(pairs, falling=True) == [(1.0, 0.5), (3.0, 0.2)]
+
+
+def test_a_hull_is_compared_with_the_anchors_like_a_curve() -> None:
+    rows = bd_rows(points(), metrics=["psnr_y_db"], hulls=HULLS)
+    hull = [r for r in rows if r["curve"] == "hull" and r["method"] == "pchip" and r["sequence"]]
+    assert len(hull) == 1
+    assert hull[0]["anchor"] == "hevc"
+    # all points lie at more than twice the anchor's rate or are QAT's, so the hull loses
+    assert hull[0]["bd_rate_percent"] > 0
+
+
+def test_the_rate_range_is_the_factor_between_the_ends_of_every_curve() -> None:
+    finding = Finding("flexible", "rate-range", ("inric/Q?",), at_least=1.3)
+    holds, numbers = verdict(finding)
+    assert holds == "holds"
+    assert numbers.startswith("Q1 1.40× over 3.00; Q3 1.40×")  # .28/.20, 30 − 27
+    assert verdict(Finding("wider", "rate-range", ("inric/Q?",), at_least=1.38))[0] == (
+        "does not hold"  # Q5: 2.20 / 1.60 = 1.375
+    )
+
+
+def test_the_curve_that_falls_fastest_loses_most_quality() -> None:
+    finding = Finding("Q5 falls", "falls-fastest", ("inric/Q5",), against=("inric/Q?",))
+    assert verdict(finding) == ("holds", "loses Q5 7.80; Q1 3.00; Q3 4.60")
+    finding = Finding("Q3 falls", "falls-fastest", ("inric/Q3",), against=("inric/Q?",))
+    assert verdict(finding)[0] == "does not hold"
+
+
+def test_domination_counts_points_beaten_at_no_more_rate() -> None:
+    finding = Finding("beaten", "dominates", ("inric/Q1", "inric/Q3"), against=("inric/Q5",))
+    assert verdict(finding) == ("holds", "1 of 5 points are beaten at no more rate")
+    finding = Finding("beats QAT", "dominates", ("inric/Q?",), against=("inric/QAT 8 bit",))
+    assert verdict(finding) == ("does not hold", "0 of 5 points are beaten at no more rate")
+
+
+def test_a_bd_rate_decides_by_its_sign() -> None:
+    finding = Finding(
+        "QAT is best", "bd-rate", ("inric/QAT 8 bit",), against=("inric/hull of NNC",), below=0.0
+    )
+    holds, numbers = verdict(finding)
+    assert holds == "holds"
+    assert "against inric hull of NNC" in numbers
+
+
+def test_curves_without_common_quality_are_decided_by_their_position() -> None:
+    high = series("", [(0.1, 50.0), (0.2, 51.0), (0.3, 52.0), (0.4, 53.0)], codec="top")
+    finding = Finding("HEVC wins", "bd-rate", ("hevc",), against=("top",), above=0.0)
+    found = verdict(finding, [*points(), *high])
+    assert found == ("holds", "hevc lies wholly below top ai")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "configuration", "chosen"),
+    [("hevc@ra", "ra", True), ("hevc@ra", "ld", False), ("hevc", "ld", True)],
+)
+def test_a_pattern_may_name_a_configuration(pattern: str, configuration: str, chosen: bool) -> None:
+    table = [each | {"configuration": configuration} for each in points()]
+    finding = Finding("spans", "rate-range", (pattern,), at_least=2.0)
+    assert (verdict(finding, table)[0] == "holds") is chosen
+
+
+def test_a_missing_point_leaves_a_finding_undecided() -> None:
+    table = points()
+    table[0] |= {"status": "failed", "psnr_y_db": None}
+    finding = Finding("flexible", "rate-range", ("inric/Q?",), at_least=1.3)
+    assert verdict(finding, table) == (
+        "undecided",
+        "Q1 lacks 1 of 5 points, first Q1_0 (failed)",
+    )
+
+
+def test_a_finding_about_no_curve_says_so() -> None:
+    finding = Finding("nothing", "rate-range", ("nerv",), at_least=1.3)
+    assert verdict(finding) == ("undecided", "no such curve")
+
+
+def test_the_uncompressed_range_is_compared_to_half_a_hundredth() -> None:
+    table = points()
+    for each, parameters in zip(table[::5], (5411, 16963, 58499), strict=False):
+        each["uncompressed_bpp"] = 32 * parameters / (480 * 272)
+    finding = Finding("range", "uncompressed-bpp", ("inric/*",), expected=(1.33, 14.34))
+    assert verdict(finding, table) == ("holds", "1.33 … 14.34 bit/pixel")
+
+
+def test_class_means_are_means_of_complete_rate_points_only() -> None:
+    table = [
+        point("", 0, 0.2, 30.0, sequence="a", **{"class": "kodak"}),
+        point("", 0, 0.4, 34.0, sequence="b", **{"class": "kodak"}),
+        point("", 1, 0.6, 36.0, sequence="a", **{"class": "kodak"}),
+        point("", 1, 0.6, None, sequence="b", status="failed", **{"class": "kodak"}),  # type: ignore[arg-type]
+        point("COIN", 0, 0.3, 29.0, sequence="mean of kodak", role="published",
+              status="published", **{"class": "kodak"}),
+    ]  # fmt: skip
+    (mean,) = class_means(table)
+    assert (mean["sequence"], mean["bpp"], mean["psnr_y_db"]) == (
+        "mean of kodak",
+        pytest.approx(0.3),
+        32.0,
+    )
+
+
+def test_without_a_published_mean_there_is_no_class_mean() -> None:
+    assert class_means(points()) == []
+
+
+def test_a_variant_is_compared_with_all_tools_on() -> None:
+    on = [(0.1, 30.0), (0.2, 33.0), (0.4, 36.0), (0.8, 39.0)]
+    off = [(1.25 * rate, quality) for rate, quality in on]
+    table = [
+        *series("", on, codec="ffnerv", fit_seconds=10.0, kmac_per_pixel=20.0),
+        *series("", off, codec="ffnerv", variant="no-flow", fit_seconds=8.0, kmac_per_pixel=15.0),
+    ]
+    (row,) = ablation_rows(group_curves(table), ["psnr_y_db"])
+    assert (row["codec"], row["variant"]) == ("ffnerv", "no-flow")
+    assert row["bd_rate_percent"] == pytest.approx(25.0)
+    assert (row["kmac_per_pixel"], row["kmac_per_pixel_all_on"]) == (15.0, 20.0)
+
+
+def test_findings_and_figures_reach_the_workbook_and_their_own_files(tmp_path: Path) -> None:
+    info = report_points.info(
+        budget="minute",
+        hulls=HULLS,
+        headline_metrics=("psnr_y_db", "psnr_y_db"),
+        figures=(
+            Figure("models", "Models and QAT", "psnr_y_db", ("inric/*",), orientation=("hevc",)),
+        ),
+        findings=(Finding("NNC is flexible", "rate-range", ("inric/Q?",), at_least=1.3),),
+    )
+    written = write_report(tmp_path, points(), info)
+    assert (tmp_path / "plots" / "models.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "plots" / "models.svg").is_file()
+    with (tmp_path / "findings.tsv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file, delimiter="\t")
+    assert (row["verdict"], row["budget"]) == ("indication: holds", "minute")
+    assert any(
+        line.startswith("NNC is flexible (bikes-still): indication") for line in written.lines
+    )
+    book = openpyxl.load_workbook(tmp_path / "results.xlsx")
+    sheet = book["Experiment"]
+    cells = [str(cell.value) for cells in sheet.iter_rows() for cell in cells if cell.value]
+    assert "indication: holds" in cells
+    assert len(sheet._images) == 1
+
+
+def test_a_report_without_findings_leaves_none_of_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "findings.tsv").write_text("of another run")
+    write_report(tmp_path, points(), report_points.info())
+    assert not (tmp_path / "findings.tsv").exists()
+    assert "Experiment" not in openpyxl.load_workbook(tmp_path / "results.xlsx").sheetnames

@@ -1,0 +1,105 @@
+"""Sheets Experiment and Ablation: what the conditions set out to show, and what each tool gives."""
+
+import io
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from invrbench.compare.findings import FAILS, HOLDS, Verdict
+from invrbench.compare.table import Row
+from invrbench.report.info import shown_verdict
+from invrbench.report.metrics import metric
+from invrbench.report.sheets.base import GREY, Book
+
+_FIGURE_SCALE = 0.6
+_PIXELS_PER_ROW = 20
+_VERDICT_COLOURS = {HOLDS: "#117733", FAILS: "#B00020"}
+
+
+def write_experiment(book: Book, verdicts: Sequence[Verdict], plots: Path) -> None:
+    """Write findings and figures, if the conditions have any.
+
+    Args:
+        book: the workbook.
+        verdicts: on the findings of the conditions.
+        plots: folder of the drawn figures.
+    """
+    info = book.report.info
+    if not verdicts and not info.figures:
+        return
+    sheet, row = book.sheet("Experiment", f"{info.title or info.conditions}: findings and figures")
+    for column, width in enumerate((60, 24, 14, 26, 90)):
+        sheet.set_column(column, column, width)
+    if verdicts:
+        row = _write_verdicts(book, sheet, row, verdicts)
+    for figure in info.figures:
+        path = plots / f"{figure.name}.png"
+        sheet.write_string(row, 0, figure.title, book.style(bold=True, font_size=10))
+        if not path.is_file():
+            sheet.write_string(row + 1, 0, "No point to draw.", book.reason(align="left"))
+            row += 3
+            continue
+        picture = path.read_bytes()
+        scale = {"x_scale": _FIGURE_SCALE, "y_scale": _FIGURE_SCALE}
+        options = {"image_data": io.BytesIO(picture), "description": figure.title, **scale}
+        sheet.insert_image(row + 1, 0, path.name, options)
+        row += 3 + round(_height(picture) * _FIGURE_SCALE / _PIXELS_PER_ROW)
+
+
+def _height(png: bytes) -> int:
+    """Height in pixels, the second number of the header chunk. Source: ISO/IEC 15948, 11.2.2."""
+    return int(struct.unpack(">I", png[20:24])[0])
+
+
+def _write_verdicts(book: Book, sheet: Any, row: int, verdicts: Sequence[Verdict]) -> int:
+    for column, text in enumerate(("Finding", "Sequence", "Metric", "Verdict", "Numbers")):
+        sheet.write_string(row, column, text, book.head(align="left"))
+    wrapped = book.style(text_wrap=True, valign="top")
+    top = book.style(valign="top")
+    for verdict in verdicts:
+        row += 1
+        colour = _VERDICT_COLOURS.get(verdict.verdict, GREY)
+        look = book.style(bold=True, font_color=colour, valign="top", text_wrap=True)
+        sheet.write_string(row, 0, verdict.claim, wrapped)
+        sheet.write_string(row, 1, verdict.sequence, top)
+        sheet.write_string(row, 2, metric(verdict.metric).label, top)
+        sheet.write_string(row, 3, shown_verdict(verdict.verdict, book.report.info), look)
+        sheet.write_string(row, 4, verdict.numbers, wrapped)
+        lines = max(-(-len(verdict.claim) // 62), -(-len(verdict.numbers) // 96), 1)
+        sheet.set_row(row, 12 * lines + 4)
+    return row + 2
+
+
+def write_ablation(book: Book, rows: Sequence[Row]) -> None:
+    """Write every variant against its codec with all tools on, if variants were run."""
+    if not rows:
+        return
+    info = book.report.info
+    sheet, row = book.sheet("Ablation", "One tool off at a time, against the codec with all on")
+    for column, width in enumerate((24, 26, 20, 10, 14, 18, 12, 12, 12, 12, 12, 12)):
+        sheet.set_column(column, column, width)
+    heads = [
+        "Sequence", "Codec", "Without / changed", "Curve", "Metric",
+        "BD-rate against all on (positive: the tool saves)",
+        "kMAC/pixel (self-reported)", "all on", f"Fit, s ({info.timing})", "all on",
+        f"Decode, s ({info.timing})", "all on",
+    ]  # fmt: skip
+    for column, text in enumerate(heads):
+        sheet.write_string(row, column, text, book.head())
+    sheet.set_row(row, 50)
+    for entry in rows:
+        row += 1
+        texts = (
+            entry["sequence"], info.codec(entry["codec"]).display, entry["variant"],
+            entry["curve"], metric(entry["metric"]).label,
+        )  # fmt: skip
+        for column, text in enumerate(texts):
+            sheet.write_string(row, column, text, book.style())
+        book.bd(sheet, (row, 5), entry | {"n_total": None})
+        costs = ("kmac_per_pixel", "fit_seconds", "decode_seconds")
+        for index, cost in enumerate(costs):
+            text = "0.00" if cost == "kmac_per_pixel" else "0.0"
+            for side, name in enumerate((cost, f"{cost}_all_on")):
+                at = (row, 6 + 2 * index + side)
+                book.number(sheet, at, entry[name], text, "not stated", align="center")
