@@ -39,8 +39,13 @@ def read_network(data: bytes) -> tuple[Structure, FfnervNetwork]:
 def shown_frames(network: FfnervNetwork, frames: int, device: torch.device) -> Iterator[Tensor]:
     """Frames (3, H, W) in order; each waits until its last neighbour is drawn.
 
-    Only the frames within reach are kept, so that memory does not grow with the video.
+    A network without aggregation shows each at once. Only the frames within reach are kept, so
+    that memory does not grow with the video.
     """
+    if network.flow_head is None:
+        for index in range(frames):
+            yield network(torch.tensor([index], device=device)).frames[0]
+        return
     window: dict[int, Drawn] = {}
     for latest in range(frames + REACH):
         if latest < frames:

@@ -34,7 +34,8 @@ class Parameters(OptimiserParameters):
     """A fit's parameters, as codec.toml gives them.
 
     Args:
-        channels, expansion, least_channels, is_compact, grid_lengths: see ``Structure``.
+        channels, expansion, least_channels, is_compact, grid_lengths, aggregates: see
+            ``Structure``.
         bits: of the quantisation-aware training from the first step on; 0 trains float weights.
         grid_rate: learning rate of the grids, as a multiple of the others'.
         grid_spread: standard deviation of the first of the principal components that the grids
@@ -45,6 +46,7 @@ class Parameters(OptimiserParameters):
     expansion: int
     least_channels: int
     is_compact: bool
+    aggregates: bool
     grid_lengths: list[int]
     bits: int
     grid_rate: float
@@ -119,6 +121,7 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
         is_compact=parameters.is_compact,
         grid_lengths=lengths,
         bits=parameters.bits,
+        aggregates=parameters.aggregates,
     )
 
 
@@ -143,16 +146,23 @@ def start_grids(grids: TemporalGrids, frames: Frames, structure: Structure, spre
         grid.copy_(sampled.unflatten(1, grid.shape[2:]).permute(3, 0, 1, 2))
 
 
-def loss_function(model: Ffnerv, frames: Frames) -> FrameLoss:
-    """Loss of a step on shown, aggregated and independent frames. Source: FFNeRV, section 3.5."""
+def loss_function(model: Ffnerv, frames: Frames, *, aggregates: bool) -> FrameLoss:
+    """Loss of a step on shown, aggregated and independent frames. Source: FFNeRV, section 3.5.
+
+    Without aggregation the independent frames are those shown, and there is nothing else.
+    """
 
     def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
         target = frames[indices]
         drawn = model.draw(indices)
+        height, width = target.shape[-2:]
+        if not aggregates:
+            frames_drawn = drawn.frames[..., :height, :width]
+            error = (frames_drawn.detach() - target).square().mean()
+            return fusion6(frames_drawn, target)[0], error
         with torch.autocast(frames.device.type, enabled=False):
             shown, aggregated = aggregate(drawn, model.neighbours(indices))
         model.remember(indices, drawn.frames)
-        height, width = target.shape[-2:]
         three = torch.cat([shown, aggregated, drawn.frames], dim=1)[..., :height, :width]
         losses = fusion6(three, target)
         loss = losses[0] + SIDE_WEIGHT * (losses[1] + losses[2])
@@ -181,13 +191,13 @@ def main(job: FitJob) -> None:
     model.network.to(memory_format=torch.channels_last)
 
     def start(step: int) -> None:
-        if step == 0 or device.type != "cpu":
+        if structure.aggregates and (step == 0 or device.type != "cpu"):
             model.fill_buffer()
 
     fit_frames(
         job,
         model,
-        loss_function(model, frames),
+        loss_function(model, frames, aggregates=structure.aggregates),
         parameters,
         rates={"network.grids": parameters.grid_rate},
         on_start=start,

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the network gives for N frames.
+    """What the network gives for N frames; only frames if it does not aggregate.
 
     Args:
         frames: independent frames (N, 3, H, W) in [0, 1].
@@ -31,9 +31,9 @@ class Drawn:
     """
 
     frames: Tensor
-    flows: Tensor
-    weights: Tensor
-    blend: Tensor
+    flows: Tensor | None = None
+    weights: Tensor | None = None
+    blend: Tensor | None = None
 
 
 class TemporalGrids(nn.Module):
@@ -80,17 +80,22 @@ class FfnervNetwork(nn.Module):
         ]
         self.coarse = nn.Sequential(*blocks[:-2])
         self.fine = nn.Sequential(*blocks[-2:])
-        self.flow_head = nn.Conv2d(widths[-3], 3 * len(NEIGHBOURS), 1)
-        self.frame_head = nn.Conv2d(widths[-1], 5, 1)
+        self.flow_head: nn.Conv2d | None = None
+        if structure.aggregates:
+            self.flow_head = nn.Conv2d(widths[-3], 3 * len(NEIGHBOURS), 1)
+        self.frame_head = nn.Conv2d(widths[-1], 5 if structure.aggregates else 3, 1)
 
     def forward(self, indices: Tensor) -> Drawn:
         """What is drawn at these times, before any aggregation."""
         coarse = self.coarse(self.grids(indices))
-        moved = self.flow_head(coarse).float()
         shown = self.frame_head(self.fine(coarse)).float()
+        frames = 0.5 * shown[:, :3].tanh() + 0.5
+        if self.flow_head is None:
+            return Drawn(frames)
+        moved = self.flow_head(coarse).float()
         flows, weights = moved.split([2 * len(NEIGHBOURS), len(NEIGHBOURS)], dim=1)
         return Drawn(
-            frames=0.5 * shown[:, :3].tanh() + 0.5,
+            frames=frames,
             flows=flows.unflatten(1, (len(NEIGHBOURS), 2)),
             weights=weights,
             blend=shown[:, 3:],

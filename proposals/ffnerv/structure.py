@@ -20,6 +20,7 @@ SCHEMA: Schema = {
     "is_compact": Unsigned(most=1),
     **{f"grid_{index}": Unsigned(most=1 << 20) for index in range(MOST_GRIDS)},
     "bits": Unsigned(most=16),
+    "aggregates": Unsigned(most=1),
 }
 NEIGHBOURS = (-2, -1, 1, 2)  # frames that a frame is aggregated from, relative to it
 CONVOLUTION_GROUPS = 8  # of the compact blocks' 3×3 convolution
@@ -40,6 +41,8 @@ class Structure:
         is_compact: grouped 3×3 and 1×1 convolutions wherever the stride is not 5.
         grid_lengths: times of each grid, at most four grids; they share the channels.
         bits: of the quantisation-aware training; 0 for none.
+        aggregates: whether frames are blended with their warped neighbours; if not, the network
+            has neither flows nor blend weights and shows its independent frames.
     """
 
     video: RawFormat
@@ -50,6 +53,7 @@ class Structure:
     is_compact: bool
     grid_lengths: tuple[int, ...]
     bits: int = 0
+    aggregates: bool = True
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -93,6 +97,7 @@ class Structure:
             "is_compact": int(self.is_compact),
             **{f"grid_{index}": length for index, length in enumerate(lengths)},
             "bits": self.bits,
+            "aggregates": int(self.aggregates),
         }
 
     @classmethod
@@ -103,6 +108,7 @@ class Structure:
         return cls(
             video=RawFormat.from_header(header),
             is_compact=bool(header["is_compact"]),
+            aggregates=bool(header["aggregates"]),
             grid_lengths=tuple(length for length in lengths if length),
             **{name: header[name] for name in names},
         )

@@ -8,7 +8,7 @@ from inrkit import bitstream, nnc
 from inrkit.device import prepare
 from inrkit.job import DecodeJob, run_verb
 from inrkit.video import write_frames
-from model import HnervDecoder
+from model import HnervDecoder, fixed_embedding
 from structure import CODEC_ID, EMBEDDING, SCHEMA, Structure
 
 
@@ -20,10 +20,15 @@ def main(job: DecodeJob) -> None:
     structure = Structure.from_header(header)
     decoder = HnervDecoder(structure)
     layout = {name: tuple(value.shape) for name, value in decoder.named_parameters()}
-    tensors = nnc.decode_tensors(payload, {EMBEDDING: structure.embedding_shape, **layout})
+    if structure.has_learnt_embedding:
+        tensors = nnc.decode_tensors(payload, {EMBEDDING: structure.embedding_shape, **layout})
+        embeddings = torch.from_numpy(tensors[EMBEDDING])
+    else:
+        tensors = nnc.decode_tensors(payload, layout)
+        embeddings = fixed_embedding(structure)
     decoder.load_state_dict({name: torch.from_numpy(tensors[name]) for name in layout})
     decoder = decoder.to(device=device, memory_format=torch.channels_last)
-    embeddings = torch.from_numpy(tensors[EMBEDDING]).to(device)
+    embeddings = embeddings.to(device)
     held = structure.video
 
     @torch.inference_mode()

@@ -18,7 +18,7 @@ from inrkit.video_fit import (
     padded_video,
     save_network,
 )
-from model import HnervDecoder
+from model import HnervDecoder, fixed_embedding
 from structure import EMBEDDING, Structure, choose_strides, solve_channels
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,14 +32,15 @@ class Parameters(OptimiserParameters):
         million_values: decoder weights and embeddings together, in 10⁶, by the paper's rule.
         least_channels: no block has fewer.
         encoder: ``convnext`` gives the embeddings as the paper does; ``table`` learns them
-            directly, starting from principal components, and is far ahead after few steps.
+            directly, starting from principal components, and is far ahead after few steps;
+            ``none`` learns and transmits none, see ``model.fixed_embedding``.
         table_spread: standard deviation of the first of these components.
         table_rate: learning rate of the table, as a multiple of the decoder's.
     """
 
     million_values: float
     least_channels: int
-    encoder: Literal["convnext", "table"]
+    encoder: Literal["convnext", "table", "none"]
     table_rate: float
     table_spread: float
 
@@ -51,11 +52,13 @@ class Hnerv(nn.Module):
         super().__init__()
         self.shape = structure.embedding_shape
         self.decoder = HnervDecoder(structure)
-        self.encoder = (
-            HnervEncoder(structure.strides, self.shape[1]) if encoder != "table" else None
-        )
-        if self.encoder is None:
+        self.encoder: HnervEncoder | None = None
+        if encoder == "convnext":
+            self.encoder = HnervEncoder(structure.strides, self.shape[1])
+        elif encoder == "table":
             self.table = nn.Parameter(torch.zeros(self.shape[0], math.prod(self.shape[1:])))
+        else:
+            self.register_buffer("table", fixed_embedding(structure).flatten(1), persistent=False)
 
     def embed(self, indices: Tensor, padded: Tensor) -> Tensor:
         """Embeddings (N, C, h, w) of the frames at ``indices``, given padded to the coded size."""
@@ -80,12 +83,15 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
     """The network that the parameters describe for a video of this size."""
     strides = choose_strides(video)
     channels = solve_channels(video, strides, million_values=parameters.million_values)
-    return Structure(video, strides, channels, parameters.least_channels)
+    learns = parameters.encoder != "none"
+    return Structure(video, strides, channels, parameters.least_channels, learns)
 
 
 @torch.no_grad()
 def transmitted(model: Hnerv, frames: Frames) -> dict[str, Any]:
-    """What is coded, by name: embeddings of all frames first, then the decoder's tensors."""
+    """What is coded, by name: learnt embeddings of all frames, then the decoder's tensors."""
+    if model.encoder is None and not model.table.requires_grad:
+        return numpy_state(model.decoder)
     device = frames.device
     ones = [torch.tensor([index], device=device) for index in range(len(frames))]
     embedded = [model.embed(index, frames.padded(frames[index])) for index in ones]
@@ -101,7 +107,7 @@ def main(job: FitJob) -> None:
     frames = open_video(job, size=structure.coded_size)
     model = Hnerv(structure, parameters.encoder)
     model = model.to(device=frames.device, memory_format=torch.channels_last)
-    if model.encoder is None:
+    if parameters.encoder == "table":
         start_table(model, frames, structure, spread=parameters.table_spread)
 
     def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,7 +118,7 @@ def main(job: FitJob) -> None:
 
     fit_frames(job, model, loss_of, parameters, rates={"table": parameters.table_rate})
     tensors = transmitted(model, frames)
-    one = torch.from_numpy(tensors[EMBEDDING][:1]).to(frames.device)
+    one = torch.zeros(1, *structure.embedding_shape[1:], device=frames.device)
     save_network(job, tensors, structure.to_header(), macs=macs_of(model.decoder, one))
 
 

@@ -3,9 +3,27 @@
 Chen et al., HNeRV: A Hybrid Neural Representation for Videos, CVPR 2023.
 """
 
+import torch
+from inrkit.coordinates import frame_times, pixel_grid, sine_encoding
 from inrkit.layers import NervBlock
 from structure import EMBEDDING_CHANNELS, Structure, kernel_of
 from torch import Tensor, nn
+
+ENCODING_BASE = 2.0
+TIME_LEVELS, PLACE_LEVELS = 4, 2  # 2·4 numbers of time, 2·2·2 of place: as many as are embedded
+
+
+def fixed_embedding(structure: Structure) -> Tensor:
+    """Encoded time and place (N, C, h, w) that stand in for learnt embeddings.
+
+    What they are is our choice: sines and cosines of 2^k·π times frame, row and column.
+    """
+    frames, _, height, width = structure.embedding_shape
+    times = frame_times(frames).unsqueeze(-1)
+    of_time = sine_encoding(times, base=ENCODING_BASE, levels=TIME_LEVELS)
+    of_place = sine_encoding(pixel_grid(height, width), base=ENCODING_BASE, levels=PLACE_LEVELS)
+    of_place = of_place.T.view(1, -1, height, width).expand(frames, -1, -1, -1)
+    return torch.cat([of_time[:, :, None, None].expand(-1, -1, height, width), of_place], dim=1)
 
 
 class HnervDecoder(nn.Module):

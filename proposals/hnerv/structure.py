@@ -16,6 +16,7 @@ SCHEMA: Schema = {
     "strides": Unsigned(most=55555),
     "channels": Unsigned(most=4096),
     "least_channels": Unsigned(most=256),
+    "has_learnt_embedding": Unsigned(most=1),
 }
 REDUCTION = 1.2  # channels shrink by this from block to block
 MANY_BLOCKS_FROM = 256  # lines or columns
@@ -29,12 +30,16 @@ GROUPS = {"embeddings": EMBEDDING, "biases": "*bias"}
 
 @dataclass(frozen=True)
 class Structure:
-    """Shape of one HNeRV: upsampling strides, channels of the first block, fewest of any."""
+    """Shape of one HNeRV: upsampling strides, channels of the first block, fewest of any.
+
+    Without a learnt embedding the decoder draws from encoded time and place alone.
+    """
 
     video: RawFormat
     strides: tuple[int, ...]
     channels: int
     least_channels: int = LEAST_CHANNELS
+    has_learnt_embedding: bool = True
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -64,6 +69,7 @@ class Structure:
             "strides": digits,
             "channels": self.channels,
             "least_channels": self.least_channels,
+            "has_learnt_embedding": int(self.has_learnt_embedding),
         }
 
     @classmethod
@@ -74,6 +80,7 @@ class Structure:
             strides=tuple(int(digit) for digit in str(header["strides"])),
             channels=header["channels"],
             least_channels=header["least_channels"],
+            has_learnt_embedding=bool(header["has_learnt_embedding"]),
         )
 
 

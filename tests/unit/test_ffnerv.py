@@ -8,7 +8,7 @@ import pytest
 import torch
 from inrkit.errors import CodecError
 from inrkit.layers import parameter_count
-from inrkit.video import RawFormat
+from inrkit.video import RawFormat, from_rgb
 from proposal_runs import code_and_decode, fit_job, modules_of, run_verb, write_clip
 
 TINY: dict[str, Any] = {
@@ -16,6 +16,7 @@ TINY: dict[str, Any] = {
     "expansion": 1,
     "least_channels": 8,
     "is_compact": True,
+    "aggregates": True,
     "grid_lengths": [2, 4],
     "bits": 8,
     "batch": 1,
@@ -163,3 +164,18 @@ def test_a_killed_quantised_fit_ends_in_the_same_bits_and_its_levels_are_coded_l
         levels, _ = load_model(tmp_path / "fit" / "model")
         for name, weights in network.named_parameters():
             assert torch.equal(weights, torch.from_numpy(levels[name]).float() / 127)
+
+
+def test_without_aggregation_the_independent_frames_are_shown(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "clip.yuv", width=70, height=64, frames=5)
+    parameters = TINY | {"aggregates": False, "bits": 0}
+    done = run_verb("ffnerv", "fit", tmp_path / "fit", fit_job(source, parameters, tmp_path / "a"))
+    assert done.returncode == 0, done.stderr
+    bitstream, decoded = code_and_decode("ffnerv", tmp_path, source, {"qp": -60})
+    with modules_of("ffnerv", "decode") as (decode,):
+        structure, network = decode.read_network(bitstream)
+        assert network.flow_head is None
+        with torch.inference_mode():
+            first = network(torch.tensor([0])).frames[0, :, :64, :70].numpy()
+        planes = from_rgb(first, structure.video)
+    assert decoded[: 70 * 64 * 3 // 2] == b"".join(plane.tobytes() for plane in planes)

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from inrkit.errors import CodecError
 from inrkit.layers import parameter_count
@@ -99,3 +100,17 @@ def test_a_killed_fit_ends_in_the_bits_of_an_undisturbed_one_and_decodes(tmp_pat
     bitstream, decoded = code_and_decode("hnerv", tmp_path, source, POINT)
     assert len(decoded) == 70 * 64 * 5 * 3 // 2
     assert 2000 < len(bitstream) < 20_000
+
+
+def test_without_learnt_embeddings_none_is_transmitted_and_frames_still_differ(
+    tmp_path: Path,
+) -> None:
+    source = write_clip(tmp_path / "clip.yuv", width=70, height=64, frames=5)
+    parameters = TINY | {"encoder": "none", "steps": 30}
+    done = run_verb("hnerv", "fit", tmp_path / "fit", fit_job(source, parameters, tmp_path / "a"))
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "fit" / "model" / "tensors.npz") as held:
+        assert "embedding" not in held.files
+    _, decoded = code_and_decode("hnerv", tmp_path, source, POINT)
+    frames = np.frombuffer(decoded, np.uint8).reshape(5, -1)
+    assert all((frames[i] != frames[i + 1]).any() for i in range(4))
