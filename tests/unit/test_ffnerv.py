@@ -66,6 +66,26 @@ def test_the_papers_two_networks_have_their_parameter_counts() -> None:
         assert parameter_count(model.FfnervNetwork(compression)) == 11_308_169
 
 
+@pytest.mark.parametrize(
+    ("channels", "expansion", "count"),
+    [(16, 4, 539_433), (16, 8, 1_097_001), (24, 8, 2_310_569), (32, 8, 3_985_097)],
+)
+def test_the_narrower_compression_networks_have_the_parameters_the_readme_gives(
+    channels: int, expansion: int, count: int
+) -> None:
+    with modules_of("ffnerv", "structure", "model") as (structure, model), torch.device("meta"):
+        narrow = structure_of(
+            structure,
+            clip(1920, 1080, 96),
+            channels=channels,
+            expansion=expansion,
+            least_channels=24,
+            is_compact=True,
+            grid_lengths=(48, 96),
+        )
+        assert parameter_count(model.FfnervNetwork(narrow)) == count
+
+
 def test_every_size_gets_grids_of_8_to_12_rows() -> None:
     with modules_of("ffnerv", "structure") as (structure,):
         for width, height in ((320, 176), (176, 144), (416, 240), (832, 480), (2048, 1088)):
