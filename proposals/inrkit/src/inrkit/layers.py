@@ -1,21 +1,31 @@
 """Building blocks that the NeRV family shares; each paper's own parts live in its codec folder."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 
 class NervBlock(nn.Module):
     """Convolution to C'·s² channels, pixel shuffle by s, GELU: (N, C, h, w) → (N, C', sh, sw).
 
-    Source: NeRV, figure 2; HNeRV differs in ``kernel`` only.
+    Source: NeRV, figure 2; NeRV's own networks differ in ``activation``, HNeRV's in ``kernel``.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, *, kernel: int = 3) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        *,
+        kernel: int = 3,
+        activation: Callable[[], nn.Module] = nn.GELU,
+    ) -> None:
         super().__init__()
         self.convolution: nn.Module = nn.Conv2d(
             inputs, outputs * stride**2, kernel, padding=kernel // 2
         )
         self.shuffle = nn.PixelShuffle(stride)
-        self.activation = nn.GELU()
+        self.activation = activation()
 
     def forward(self, features: Tensor) -> Tensor:
         """Features at ``stride`` times the resolution."""

@@ -1,7 +1,7 @@
 """Learning-rate schedules: a factor of the base rate for every step of a fit."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 
@@ -33,6 +33,7 @@ class Schedule(Protocol):
 class WarmUpCosine:
     """Linear from ``floor`` to 1 in the share ``warm_up`` of ``steps``, then ½(1+cos) to ``end``.
 
+    The same once more over ``further`` steps, for training that goes on after a change.
     Source: the training scripts of NeRV (20 % warm-up from 0.1) and HNeRV (10 % from 0.1).
 
     >>> schedule = WarmUpCosine(steps=100, warm_up=0.2)
@@ -44,11 +45,14 @@ class WarmUpCosine:
     warm_up: float = 0.1
     floor: float = 0.1
     end: float = 0.0
+    further: int = 0
     needs_loss: bool = field(default=False, init=False)
     is_over: bool = field(default=False, init=False)
 
     def factor(self, step: int) -> float:
         """Factor of the base learning rate at ``step`` (0 …)."""
+        if self.further and step >= self.steps:
+            return replace(self, steps=self.further, further=0).factor(step - self.steps)
         ramp = self.warm_up * self.steps
         if step < ramp:
             return self.floor + (1 - self.floor) * step / ramp

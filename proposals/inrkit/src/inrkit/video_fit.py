@@ -75,6 +75,7 @@ def fit_frames(
     loss_of: FrameLoss,
     parameters: OptimiserParameters,
     *,
+    further: int = 0,
     rates: Mapping[str, float] | None = None,
     on_start: Callable[[int], None] | None = None,
 ) -> None:
@@ -85,6 +86,7 @@ def fit_frames(
         model: on its device already.
         loss_of: gives loss and RGB error of the frames of a step.
         parameters: of the optimiser.
+        further: steps after those, for which the schedule starts again.
         rates, on_start: see :class:`inrkit.fit.Training` and :func:`inrkit.fit.fit`.
 
     Raises:
@@ -99,9 +101,9 @@ def fit_frames(
         return loss_of(step, order(step).to(device))
 
     training = Training(
-        steps=steps,
+        steps=steps + further,
         learning_rate=parameters.learning_rate,
-        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up),
+        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up, further=further),
         seed=job.seed,
         betas=(parameters.beta1, parameters.beta2),
         rates=rates or {},

@@ -1,0 +1,75 @@
+"""How far a network of NeRV blocks enlarges its coarsest features, for any size of picture."""
+
+import math
+
+from inrkit.errors import CodecError
+from inrkit.video import RawFormat
+
+PAPER_ROWS = 9  # 9×16 features at 1280×720 and 1920×1080 in NeRV, E-NeRV and FFNeRV
+PRIMES = (5, 3, 2)
+
+
+def coded_size(video: RawFormat, enlargement: int) -> tuple[int, int]:
+    """Height and width of ``video`` raised to multiples of ``enlargement``."""
+    height, width = (-(-side // enlargement) * enlargement for side in (video.height, video.width))
+    return height, width
+
+
+def strides_of(enlargement: int) -> tuple[int, ...]:
+    """Strides of the blocks: the prime factors 5, 3 and 2 of ``enlargement``, falling.
+
+    >>> strides_of(80), strides_of(120)  # the papers' own for 720p and 1080p
+    ((5, 2, 2, 2, 2), (5, 3, 2, 2, 2))
+
+    Raises:
+        CodecError: it has other factors, or is below 2.
+    """
+    factors: list[int] = []
+    if enlargement < min(PRIMES):
+        raise CodecError(f"an enlargement of {enlargement} leaves no block; 2 is the least.")
+    for prime in PRIMES:
+        while enlargement % prime == 0:
+            factors.append(prime)
+            enlargement //= prime
+    if enlargement != 1:
+        raise CodecError(f"an enlargement has no factors but 2, 3 and 5; {enlargement} is left.")
+    return tuple(factors)
+
+
+def choose_enlargement(video: RawFormat, *, rows: int = PAPER_ROWS, step: int = 2) -> int:
+    """Enlargement that leaves the shorter side ``rows`` −1 … +3 features and pads the least.
+
+    Among equals the largest is taken, which gives the papers' own 80 at 1280×720 and 120 at
+    1920×1080 for 9 rows, both with 9×16 features.
+
+    Args:
+        video: the picture's size.
+        rows: 2 or more.
+        step: what the enlargement is a multiple of.
+
+    Raises:
+        CodecError: the picture is too small.
+    """
+    shorter = min(video.height, video.width)
+    candidates = [
+        number
+        for number in range(step, shorter // (rows - 1) + 1, step)
+        if number * (rows + 3) >= shorter and _is_smooth(number)
+    ]
+    if not candidates:
+        raise CodecError(
+            f"{video.width}x{video.height} is too small for features of {rows} rows enlarged by "
+            f"multiples of {step}; code pictures of {step * (rows - 1)} lines and columns or more."
+        )
+
+    def waste(number: int) -> tuple[int, int]:
+        return math.prod(coded_size(video, number)), -number
+
+    return min(candidates, key=waste)
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in PRIMES:
+        while number % prime == 0:
+            number //= prime
+    return number == 1
