@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from inrkit import sine_gradient
+from inrkit.fit import Training, fit
 from inrkit.job import Source
+from inrkit.schedule import WarmUpCosine
 from inrkit.sine import Floats, SineShape, axis_coordinates, evaluate
-from inrkit.sine_fit import SineNetwork, Target, draw, lattice_counts, lattice_loss
+from inrkit.sine_fit import (
+    SineNetwork,
+    Target,
+    autograd_error,
+    draw,
+    lattice_counts,
+    lattice_loss,
+)
+from inrkit.sine_gradient import squared_error
 from inrkit.video import RawFormat
 from proposal_runs import write_clip
 
@@ -78,10 +89,7 @@ def test_numpy_torch_and_float64_agree_on_every_frame_of_a_video() -> None:
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     with torch.inference_mode():
         crossed = network(*network.axes)
-        places = (torch.tensor([0, 3, 2]), torch.tensor([8, 0, 4]), torch.tensor([5, 10, 0]))
-        single = network.at(*(a[i] for a, i in zip(network.axes, places, strict=True)))
     assert np.abs(crossed.numpy() - expected).max() < 1e-3
-    torch.testing.assert_close(single, crossed[places], atol=1e-5, rtol=0)
 
 
 def test_initial_weights_follow_siren_and_biases_the_paper_at_hand() -> None:
@@ -131,3 +139,57 @@ def test_the_loss_on_a_lattice_is_that_of_all_places_on_average(tmp_path: Path) 
         drawn = torch.stack([of_step(step, generator)[0] for step in range(400)])
     assert error.item() == pytest.approx(whole.item() / 4)
     assert drawn.mean().item() == pytest.approx(whole.item(), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "counts", "strip_values"),
+    [
+        ((1, 1), (30, 41), 1 << 17),  # one strip
+        ((1, 1), (30, 41), 1 << 9),  # 39 strips, the last of them cut
+        ((2, 1, 3), (3, 8, 9), 1 << 10),
+        ((3,), (500,), 1 << 10),  # places in no order
+    ],
+)
+def test_the_hand_written_gradient_is_autograds(
+    inputs: tuple[int, ...],
+    counts: tuple[int, ...],
+    strip_values: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sine_gradient._STRIP_VALUES, "cpu", strip_values)
+    torch.manual_seed(0)
+    network = SineNetwork(SineShape(inputs, 16, 4), axes_of(counts, inputs))
+    target = torch.rand(*counts, 3)
+    errors, gradients = [], []
+    for error_of in (autograd_error, squared_error):
+        network.zero_grad()
+        error = error_of(network, network.axes, target)
+        (3 * error).backward()
+        errors.append(error.item())
+        gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
+    assert errors[1] == pytest.approx(errors[0], rel=1e-5)
+    for found, expected in zip(gradients[1], gradients[0], strict=True):
+        reach = expected.abs().max().item()
+        torch.testing.assert_close(found, expected, atol=1e-4 * reach, rtol=0)
+
+
+@pytest.mark.parametrize(("keep_from", "kept"), [(0.0, 3), (0.5, 7)])
+def test_the_best_weights_are_looked_for_from_the_asked_step_on(
+    keep_from: float, kept: int, tmp_path: Path
+) -> None:
+    losses = [5.0, 4.0, 3.0, 1.0, 9.0, 8.0, 7.0, 2.0, 6.0, 6.0]
+    network = torch.nn.Linear(1, 1)
+    seen: list[float] = []
+
+    def loss_of(step: int, _: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(network.bias.item())
+        loss = network.bias.sum()
+        loss = loss + (losses[step] - loss).detach()
+        return loss, loss
+
+    schedule = WarmUpCosine(10)
+    training = Training(
+        10, 0.1, schedule, seed=0, precision="fp32", keep="best", keep_from=keep_from
+    )
+    fit(network, loss_of, training, checkpoint=tmp_path, key="k")
+    assert network.bias.item() == seen[kept]

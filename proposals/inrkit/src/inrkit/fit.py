@@ -64,6 +64,7 @@ class Training:
         precision: ``bf16`` runs the forward pass under autocast, ``fp32`` does not.
         keep: ``last`` leaves the model as the last step made it, ``best`` as it was when its
             loss was lowest (for full-batch fits, whose loss is the quality of the whole).
+        keep_from: share of the steps after which the best is looked for.
     """
 
     steps: int
@@ -75,6 +76,7 @@ class Training:
     rates: Mapping[str, float] = field(default_factory=dict)
     precision: Literal["bf16", "fp32"] = "bf16"
     keep: Literal["last", "best"] = "last"
+    keep_from: float = 0.0
 
 
 class Frames:
@@ -245,7 +247,8 @@ class _Run:
             )
         if self.training.schedule.needs_loss:
             self.training.schedule.observe(loss)
-        if self.training.keep == "best" and loss < self.best_loss:
+        is_late = step >= self.training.keep_from * self.training.steps
+        if self.training.keep == "best" and is_late and loss < self.best_loss:
             self.best_loss = loss
             self.best_state = {k: v.clone() for k, v in self.model.state_dict().items()}
 
