@@ -1,19 +1,32 @@
 """Decode a bitstream of inric: read the network, evaluate it at every pixel, write the picture."""
 
+from typing import Any
+
 from inrkit import bitstream, nnc
 from inrkit.job import DecodeJob, run_verb
+from inrkit.levels import decode_sections
+from inrkit.sine import Floats
 from inrkit.video import RawFormat, write_frames
 from model import CODEC_ID, SCHEMA, Structure, render
 
 
+def read_network(data: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """Header and tensors of a bitstream: of one section of NNC, or of steps and levels."""
+    header, sections = bitstream.unpack(data, CODEC_ID, schema=SCHEMA)
+    layout = Structure.of(header).network.layout
+    bits, coder = header["bits"], header["coder"]
+    if bits:
+        return header, decode_sections(sections, layout, bits=bits, coder=coder)
+    if len(sections) != 1:
+        raise bitstream.BitstreamError(f"{len(sections)} sections; one of NNC was expected")
+    return header, nnc.decode_tensors(sections[0], layout)
+
+
 def main(job: DecodeJob) -> None:
     """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads."""
-    data = job.bitstream.read_bytes()
-    header, (payload,) = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=1)
+    header, tensors = read_network(job.bitstream.read_bytes())
     held = RawFormat.from_header(header)
-    structure = Structure(hidden_width=header["hidden_width"], levels=header["levels"])
-    tensors = nnc.decode_tensors(payload, structure.network.layout)
-    picture = render(tensors, structure, height=held.height, width=held.width)
+    picture = render(tensors, Structure.of(header), height=held.height, width=held.width)
     write_frames(job.output, held, [picture])
 
 

@@ -25,6 +25,15 @@ class Parameters:
         l1: weight of Σ|w| over all weights and biases, beside the mean squared error of RGB
             in [−1, 1].
         beta2: Adam's second decay.
+
+    The others are encode's, for rate points that name bits (see ``quantised``):
+
+    Args:
+        adaround_steps, adaround_rate: of Adam in AdaRound, for every layer.
+        adaround_places: places that AdaRound knows; 0 for every pixel.
+        adaround_batch: of them, drawn anew at every step; 0 for all.
+        qat_steps, qat_rate: of Adam in quantisation-aware fine-tuning.
+        qat_lattice: crossings of rows and columns per step; 0 for every pixel.
     """
 
     hidden_width: int
@@ -36,6 +45,13 @@ class Parameters:
     lattice: int
     l1: float
     beta2: float
+    adaround_steps: int
+    adaround_rate: float
+    adaround_places: int
+    adaround_batch: int
+    qat_steps: int
+    qat_rate: float
+    qat_lattice: int
 
 
 def penalised(loss_of: LossOf, network: nn.Module, *, l1: float) -> LossOf:

@@ -11,8 +11,10 @@ sections 3.1 and 4; sizes Q1 … Q5 from the group's first exploration experimen
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from inrkit import levels as coded_levels
 from inrkit.bitstream import VIDEO_SCHEMA, Schema, Unsigned
 from inrkit.sine import Floats, SineShape, axis_coordinates, evaluate
 
@@ -24,6 +26,7 @@ SCHEMA: Schema = {
     **VIDEO_SCHEMA,
     "hidden_width": Unsigned(most=4096),
     "levels": Unsigned(most=64),
+    **coded_levels.SCHEMA,
 }
 GROUPS = {"biases": "*bias"}  # of coded tensors
 
@@ -38,6 +41,11 @@ class Structure:
 
     hidden_width: int
     levels: int
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> "Structure":
+        """The structure in a bitstream's header, other fields ignored."""
+        return cls(hidden_width=header["hidden_width"], levels=header["levels"])
 
     @property
     def network(self) -> SineShape:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inrkit import bitstream, nnc
+import numpy as np
+
+from inrkit import bitstream, histogram, levels, nnc
 from inrkit.errors import CodecError
 from inrkit.job import EncodeJob
 from inrkit.model_files import load_model
@@ -20,7 +22,12 @@ NOTES = "notes.json"
 
 
 def encode_network(
-    job: EncodeJob, *, codec_id: str, schema: bitstream.Schema, groups: Mapping[str, str]
+    job: EncodeJob,
+    *,
+    codec_id: str,
+    schema: bitstream.Schema,
+    groups: Mapping[str, str],
+    header: Mapping[str, bitstream.Value] | None = None,
 ) -> None:
     """Write ``bitstream.bin`` and ``notes.json`` of a fitted network into the working directory.
 
@@ -30,19 +37,67 @@ def encode_network(
         schema: of the header; the model's ``structure`` holds its fields.
         groups: shell patterns of tensor names, by the name of the group they form. A tensor
             belongs to the first that it matches, else to ``weights``.
+        header: fields of the schema that the model's ``structure`` lacks.
 
     Raises:
         CodecError: the job names no model, or a parameter that does not fit it.
     """
-    if job.model is None:
-        raise CodecError("encode needs the model of a fit, and the job names none.")
-    tensors, meta = load_model(job.model)
+    tensors, meta = model_of(job)
     payload = nnc_payload(tensors, job.parameters, groups)
-    data = bitstream.pack(codec_id, meta["structure"], [payload], schema=schema)
+    fields = meta["structure"] | dict(header or {})
+    data = bitstream.pack(codec_id, fields, [payload], schema=schema)
     Path(BITSTREAM).write_bytes(data)
     shares = group_shares(payload, nnc.layout_of(tensors), groups)
     shares["header"] += len(data) - len(payload)
     write_notes(meta, shares)
+
+
+def encode_levels(
+    coded: Mapping[str, levels.Levels],
+    steps: Mapping[str, np.float32],
+    meta: Mapping[str, Any],
+    *,
+    bits: int,
+    coder: str,
+    codec_id: str,
+    schema: bitstream.Schema,
+) -> None:
+    """Write ``bitstream.bin`` and ``notes.json`` of a network quantised to ``bits`` bits.
+
+    Two sections: the steps and the levels; see ``levels.decode_sections``.
+
+    Args:
+        coded: levels of all tensors, in the order in which the decoder expects them.
+        steps: of each tensor.
+        meta: the model's.
+        coder: of the levels, one of ``levels.CODERS``.
+        codec_id: the decoder's own name.
+        schema: of the header, ``levels.SCHEMA`` within; the model's ``structure`` holds the rest.
+
+    Raises:
+        CodecError: bits or coder are not served.
+    """
+    payload = levels.encode_levels(coded, bits=bits, coder=coder)
+    sections = {"steps": levels.pack_steps(steps), "levels": payload}
+    header = meta["structure"] | {"bits": bits, "coder": coder}
+    shares = bitstream.byte_shares(codec_id, header, sections, schema=schema)
+    if coder == "histogram":
+        shares["table"] = histogram.table_bytes(payload)
+        shares["levels"] -= shares["table"]
+    data = bitstream.pack(codec_id, header, list(sections.values()), schema=schema)
+    Path(BITSTREAM).write_bytes(data)
+    write_notes(meta, shares)
+
+
+def model_of(job: EncodeJob) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors and meta data of the model that the job names.
+
+    Raises:
+        CodecError: it names none.
+    """
+    if job.model is None:
+        raise CodecError("encode needs the model of a fit, and the job names none.")
+    return load_model(job.model)
 
 
 def nnc_payload(

@@ -3,10 +3,10 @@
 import torch
 
 from inrkit.errors import CodecError
-from inrkit.job import DecodeJob, FitJob
+from inrkit.job import DecodeJob, EncodeJob, FitJob
 
 
-def prepare(job: FitJob | DecodeJob) -> torch.device:
+def prepare(job: FitJob | EncodeJob | DecodeJob) -> torch.device:
     """Set threads, seed and determinism for ``job``; the device it asks for.
 
     Raises:
@@ -19,5 +19,5 @@ def prepare(job: FitJob | DecodeJob) -> torch.device:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         # what use_deterministic_algorithms(True) sets, without its import of 2 s
         torch.set_deterministic_debug_mode("error")
-    torch.manual_seed(job.seed if isinstance(job, FitJob) else 0)
+    torch.manual_seed(0 if isinstance(job, DecodeJob) else job.seed)
     return torch.device(job.device)

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inrkit.errors import CodecError
+from inrkit.levels import Levels, dequantise, enhanced_step, level_range
 
-Levels = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
+__all__ = ["FixedQuantiser", "Quantiser", "TanhQuantiser", "UniformQuantiser", "dequantise"]
 
 
 class Quantiser(Protocol):
@@ -29,24 +27,17 @@ class Quantiser(Protocol):
         """What is coded: integer levels of the same shape, and their step."""
 
 
-def dequantise(levels: Levels, step: np.float32) -> Floats:
-    """Values that a decoder gets from levels and step; equal to ``forward`` in every bit."""
-    return levels.astype(np.float32) * np.float32(step)
-
-
 @dataclass(frozen=True)
 class UniformQuantiser:
     """Uniform, symmetric, one step per tensor: levels −(2^(b−1)−1) … 2^(b−1)−1.
 
     The step is max|w| / (2^(b−1)−1), so that nothing is clipped; it moves with the weights.
-    Source: INRIC (Strümpler et al., ECCV 2022, section 3.3) quantises weights and biases so,
-    with AIMET's "tf-enhanced" range, which may clip, in place of the maximum.
     """
 
     bits: int = 8
 
     def __post_init__(self) -> None:
-        _check_bits(self.bits)
+        level_range(self.bits)
 
     @property
     def top(self) -> int:
@@ -72,6 +63,42 @@ class UniformQuantiser:
 
 
 @dataclass(frozen=True)
+class FixedQuantiser:
+    """Uniform, symmetric, one step per tensor that stays: levels −2^(b−1) … 2^(b−1) − 1.
+
+    Values beyond the levels are clipped and get no gradient, the others pass theirs. Source:
+    INRIC (Strümpler et al., ECCV 2022, section 3.3) quantises weights and biases so, with the
+    ranges found after training.
+    """
+
+    step: np.float32
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        level_range(self.bits)
+
+    @classmethod
+    def of(cls, weights: Tensor, bits: int) -> "FixedQuantiser":
+        """A quantiser whose range suits a trained tensor, see ``levels.enhanced_step``."""
+        return cls(enhanced_step(weights.detach().cpu().numpy(), bits), bits)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Reconstructed values, with a gradient, of a trained tensor of any shape."""
+        bottom, top = level_range(self.bits)
+        step = float(self.step)
+        clipped = weights.clamp(bottom * step, top * step)
+        return self._nearest(weights) * step + (clipped - clipped.detach())
+
+    def levels(self, weights: Tensor) -> tuple[Levels, np.float32]:
+        """What is coded: integer levels of the same shape, and their step."""
+        return _as_levels(self._nearest(weights)), self.step
+
+    def _nearest(self, weights: Tensor) -> Tensor:
+        bottom, top = level_range(self.bits)
+        return torch.round(weights.detach() / float(self.step)).clamp(bottom, top)
+
+
+@dataclass(frozen=True)
 class TanhQuantiser:
     """FFNeRV's: w → tanh(w) → sign · ⌊|·|·(2^(b−1)−1)⌋ / (2^(b−1)−1); the step is fixed.
 
@@ -82,7 +109,7 @@ class TanhQuantiser:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        _check_bits(self.bits)
+        level_range(self.bits)
 
     @property
     def top(self) -> int:
@@ -100,11 +127,6 @@ class TanhQuantiser:
         return _as_levels(torch.trunc(torch.tanh(weights.detach()) * self.top)), np.float32(
             1 / self.top
         )
-
-
-def _check_bits(bits: int) -> None:
-    if not 2 <= bits <= 16:
-        raise CodecError(f"a quantiser of {bits} bits is not served; use 2 … 16")
 
 
 def _as_levels(rounded: Tensor) -> Levels:
