@@ -8,6 +8,7 @@ from invrbench.ctc.names import check_label, check_seeds, is_id
 from invrbench.ctc.selection import Selection
 from invrbench.ctc.sequences import load_sequences
 from invrbench.errors import ConditionsError
+from invrbench.results.plan import load_plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEQUENCES = load_sequences(REPOSITORY / "ctc" / "sequences")
@@ -46,6 +47,35 @@ def refusal(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_conditions_load(path: Path) -> None:
     assert load_conditions(path, SEQUENCES).name == path.stem
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_conditions_resolve_to_points_of_every_codec(path: Path) -> None:
+    plan = load_plan(REPOSITORY, path.stem)
+    planned = {point.manifest.codec for point in plan.points}
+    assert planned | {manifest.codec for manifest in plan.published} >= set(plan.conditions.codecs)
+    assert [point.address for point in plan.points if point.skipped] == []
+
+
+@pytest.mark.parametrize("name", ["ee1-intra-qat", "ee1-intra-qp"])
+def test_a_mini_twin_differs_in_budget_alone(name: str) -> None:
+    full, mini = (
+        load_conditions(find_conditions(REPOSITORY / "ctc", each), SEQUENCES)
+        for each in (name, f"{name}-mini")
+    )
+    assert (full.budget, mini.budget) == ("paper", "minute")
+    for key in ("tests", "anchors", "headline", "families", "bd_metrics", "curves"):
+        assert getattr(full, key) == getattr(mini, key)
+
+
+def test_the_intra_experiments_ask_for_the_groups_structures_qps_and_bits() -> None:
+    for name, qps in (("ee1-intra-qat", range(-54, -41)), ("ee1-intra-qp", range(-50, -45))):
+        (test,) = load_conditions(REPOSITORY / "ctc" / f"{name}.yaml", SEQUENCES).tests
+        fits = ("q1", "q2", "q3", "q4", "q5")
+        assert test.grids["inric"] == (
+            {"fit": fits, "qp": tuple(qps)},
+            {"fit": fits, "bits": (7, 8)},
+        )
 
 
 def test_mini_codes_stills_in_ai_and_clips_of_32_frames_in_ld() -> None:
