@@ -72,7 +72,7 @@ def test_the_intra_experiments_ask_for_the_groups_structures_qps_and_bits() -> N
     for name, qps in (("ee1-intra-qat", range(-54, -41)), ("ee1-intra-qp", range(-50, -45))):
         (test,) = load_conditions(REPOSITORY / "ctc" / f"{name}.yaml", SEQUENCES).tests
         fits = ("q1", "q2", "q3", "q4", "q5")
-        assert test.grids["inric"] == (
+        assert test.grids["inric"][:2] == (
             {"fit": fits, "qp": tuple(qps)},
             {"fit": fits, "bits": (7, 8)},
         )
@@ -236,3 +236,44 @@ def test_seeds_are_a_whole_number_from_one_on(value: object) -> None:
 def test_the_name_fits_is_reserved() -> None:
     assert not is_id("Fits")
     assert is_id("q1.quick_qp-46")
+
+
+def test_conditions_may_extend_others_and_say_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(TEXT)
+    twin = "schema: 1\nname: twin\nextends: own\ntitle: Twin\nbudget: minute\n"
+    (tmp_path / "twin.yaml").write_text(twin)
+    own, extended = (
+        load_conditions(tmp_path / f"{name}.yaml", SEQUENCES) for name in ("own", "twin")
+    )
+    assert (extended.name, extended.title, extended.budget) == ("twin", "Twin", "minute")
+    assert extended.tests == own.tests
+
+
+def test_a_chain_of_extensions_and_an_unknown_base_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(TEXT)
+    (tmp_path / "twin.yaml").write_text("schema: 1\nname: twin\nextends: own\n")
+    (tmp_path / "third.yaml").write_text("schema: 1\nname: third\nextends: twin\n")
+    with pytest.raises(ConditionsError, match="extends twin, which extends others itself"):
+        load_conditions(tmp_path / "third.yaml", SEQUENCES)
+    (tmp_path / "third.yaml").write_text("schema: 1\nname: third\nextends: owm\n")
+    with pytest.raises(ConditionsError, match=r"no such test conditions .* nearest: own"):
+        load_conditions(tmp_path / "third.yaml", SEQUENCES)
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected"),
+    [
+        ("{claim: c, kind: rate-range, curves: [a]}", "lacks at_least"),
+        ("{claim: c, kind: bd-rate, curves: [a], against: [b]}", "lacks below or above"),
+        ("{claim: c, kind: dominates, curves: [a]}", "lacks against"),
+        ("{claim: c, kind: better, curves: [a]}", "kind is 'better'"),
+        (
+            "{claim: c, kind: dominates, curves: [a], against: [b], sequence: bikes-stil}",
+            "names bikes-stil, which no test codes",
+        ),
+    ],
+)
+def test_a_finding_that_cannot_be_decided_is_refused(
+    tmp_path: Path, finding: str, expected: str
+) -> None:
+    assert expected in refusal(tmp_path, f"{TEXT}findings: [{finding}]\n")

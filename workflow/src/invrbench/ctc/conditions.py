@@ -150,7 +150,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
         ConditionsError: names file, key and what is allowed.
     """
     where = shown(path)
-    value = read_yaml(path, ConditionsError)
+    value = _with_base(read_yaml(path, ConditionsError), path)
     check_structure(value, "conditions", where=where, error=ConditionsError)
     if value["name"] != path.stem:
         raise ConditionsError(
@@ -190,6 +190,20 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
             )
     _check_sequences(conditions, where)
     return conditions
+
+
+def _with_base(value: Any, path: Path) -> Any:
+    """The content of a file over that of the one it extends, key by key at the top level."""
+    if not isinstance(value, dict) or "extends" not in value:
+        return value
+    base = find_conditions(path.parent, value["extends"])
+    below = read_yaml(base, ConditionsError)
+    if not isinstance(below, dict) or "extends" in below:
+        raise ConditionsError(
+            f"{shown(path)}: extends {value['extends']}, which extends others itself; name the "
+            "conditions at the bottom."
+        )
+    return {**below, **value}
 
 
 def _with_tuples(value: Mapping[str, Any]) -> dict[str, Any]:
