@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from inrkit.components import cell_components
+from inrkit.components import cell_components, regress_layer
 from inrkit.fit import Frames, step_count
 from inrkit.job import FitJob, run_verb
 from inrkit.layers import macs_of
@@ -17,8 +17,6 @@ from model import NervNetwork
 from structure import Structure
 from torch import Tensor
 from torch.nn import functional
-
-RIDGE = 1e-2  # penalty on the weights that the stem starts from, relative to its inputs' energy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
     """The network that the parameters describe for a video of this size."""
     return Structure(
         video=video,
-        enlargement=choose_enlargement(video, rows=parameters.rows),
+        enlargement=choose_enlargement((video.height, video.width), rows=parameters.rows),
         levels=parameters.levels,
         stem_width=parameters.stem_width,
         channels=parameters.channels,
@@ -68,24 +66,16 @@ def start_stem(
 ) -> None:
     """Set the stem's last layer so that it draws principal components of the frames' cells.
 
-    It is regressed on the hidden layer as it was initialised, with a penalty on large weights.
+    It is regressed on the hidden layer as that was initialised.
     """
     components = cell_components(
         padded_video(frames),
         cell=structure.enlargement,
         channels=structure.channels,
         spread=spread,
-    ).flatten(1)
-    indices = torch.arange(len(frames), device=frames.device)
-    hidden = network.stem[:2](network.encode_time(indices))
-    centre, mean = hidden.mean(dim=0), components.mean(dim=0)
-    hidden = hidden - centre
-    square = hidden.T @ hidden
-    penalty = (RIDGE * square.diagonal().mean()).clamp_min(1e-6)  # one frame has no energy
-    square += penalty * torch.eye(len(square), device=square.device)
-    weight = torch.linalg.solve(square, hidden.T @ (components - mean)).T
-    network.stem[2].weight.copy_(weight)
-    network.stem[2].bias.copy_(mean - weight @ centre)
+    )
+    hidden = network.stem[:2](network.encode_time(torch.arange(len(frames), device=frames.device)))
+    regress_layer(network.stem[2], hidden, components.flatten(1))
 
 
 def transmitted(model: PrunableNetwork) -> dict[str, Any]:

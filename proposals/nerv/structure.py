@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from inrkit.bitstream import VIDEO_SCHEMA, Choice, Schema, Unsigned
-from inrkit.upsampling import coded_size, strides_of
+from inrkit.upsampling import block_widths, coded_size, strides_of
 from inrkit.video import RawFormat
 
 CODEC_ID = "nerv"
@@ -57,7 +57,7 @@ class Structure:
     @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width that the network draws."""
-        return coded_size(self.video, self.enlargement)
+        return coded_size((self.video.height, self.video.width), self.enlargement)
 
     @property
     def stem_shape(self) -> tuple[int, int, int]:
@@ -66,12 +66,14 @@ class Structure:
         return (self.channels, height, width)
 
     @property
-    def widths(self) -> list[int]:
+    def widths(self) -> tuple[int, ...]:
         """Channels before every block and after the last."""
-        widths = [self.channels, self.channels * self.expansion]
-        for _ in self.strides[1:]:
-            widths.append(max(widths[-1] // 2, self.least_channels))
-        return widths
+        return block_widths(
+            self.channels,
+            expansion=self.expansion,
+            least_channels=self.least_channels,
+            blocks=len(self.strides),
+        )
 
     def to_header(self) -> dict[str, Any]:
         """The fields of ``SCHEMA``."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from inrkit.errors import CodecError
+from inrkit.frame_decode import read_network
 from inrkit.layers import macs_of, parameter_count
 from inrkit.model_files import load_model
 from inrkit.pruning import PrunableNetwork
@@ -86,15 +87,16 @@ def test_multiply_accumulates_are_those_counted_by_hand() -> None:
 def test_every_size_is_padded_to_its_strides(
     size: tuple[int, int], rows: int, enlargement: int
 ) -> None:
-    chosen = choose_enlargement(video(*size), rows=rows)
+    picture = size[1], size[0]
+    chosen = choose_enlargement(picture, rows=rows)
     assert chosen == enlargement
-    height, width = coded_size(video(*size), chosen)
+    height, width = coded_size(picture, chosen)
     assert 0 <= width - size[0] < chosen and 0 <= height - size[1] < chosen
 
 
 def test_sizes_and_enlargements_that_no_network_has_are_refused_in_a_sentence() -> None:
     with pytest.raises(CodecError, match=r"12x12 is too small .* 16 lines"):
-        choose_enlargement(video(12, 12))
+        choose_enlargement((12, 12))
     for damaged in (0, 1, 14):
         with pytest.raises(CodecError, match="an enlargement"):
             strides_of(damaged)
@@ -153,19 +155,19 @@ def test_a_killed_and_pruned_fit_ends_in_the_same_bits_and_keeps_its_zeros(tmp_p
     bitstream, decoded = code_and_decode("nerv", tmp_path, source, SCALAR_POINT)
     assert len(decoded) == 70 * 64 * 5 * 3 // 2
     assert 500 < len(bitstream) < 10_000
-    with modules_of("nerv", "decode", "model") as (decode, model):
-        structure, network = decode.read_network(bitstream)
+    with modules_of("nerv", "decode") as (decode,):
+        names = {"codec_id": decode.CODEC_ID, "schema": decode.SCHEMA}
+        _, network = read_network(bitstream, **names, build=decode.network_of)
         for name, value in network.named_parameters():
             held = tensors[name]
             assert np.abs(value.detach().numpy() - held).max() < 2**-6
             assert not name.endswith("weight") or (value.detach().numpy()[held == 0] == 0).all()
-        unquantised = model.NervNetwork(structure)
-        unquantised.load_state_dict({n: torch.from_numpy(v) for n, v in tensors.items()})
         with torch.inference_mode():
-            both = [net(torch.arange(5)) for net in (network, unquantised)]
-        assert (both[0] - both[1]).abs().max() < 0.05
+            coded = network(torch.arange(5))
+            network.load_state_dict({n: torch.from_numpy(v) for n, v in tensors.items()})
+            assert (network(torch.arange(5)) - coded).abs().max() < 0.05
         with pytest.raises(CodecError, match="checksum"):
-            decode.read_network(bitstream[:-9] + b"\0" + bitstream[-8:])
+            read_network(bitstream[:-9] + b"\0" * 9, **names, build=decode.network_of)
 
 
 def test_one_frame_of_odd_size_is_coded_without_encoding_and_with_l2(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ embeddings mean neighbouring pictures from the first step on. Nothing of this is
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 CELL = 16  # pixels a side that a cell is averaged down to, so that any size takes little memory
+RIDGE = 1e-2  # penalty of regress_layer, relative to the energy of its inputs
 
 
 @torch.no_grad()
@@ -34,3 +35,19 @@ def cell_components(pictures: Tensor, *, cell: int, channels: int, spread: float
     found = found * (spread / found[:, 0].std(correction=0).clamp_min(1e-6))
     found = functional.pad(found, (0, channels - found.shape[1]))
     return found.view(count, rows, columns, channels).permute(0, 3, 1, 2).contiguous()
+
+
+@torch.no_grad()
+def regress_layer(layer: nn.Linear, inputs: Tensor, outputs: Tensor) -> None:
+    """Set ``layer`` so that it gives ``outputs`` (N, D) for ``inputs`` (N, C), about.
+
+    Ridge regression: weights stay small where inputs are alike, so that they cost few bits.
+    """
+    centre, mean = inputs.mean(dim=0), outputs.mean(dim=0)
+    centred = inputs - centre
+    square = centred.T @ centred
+    penalty = (RIDGE * square.diagonal().mean()).clamp_min(1e-6)  # a single input has no energy
+    square += penalty * torch.eye(len(square), device=square.device)
+    weight = torch.linalg.solve(square, centred.T @ (outputs - mean)).T
+    layer.weight.copy_(weight)
+    layer.bias.copy_(mean - weight @ centre)

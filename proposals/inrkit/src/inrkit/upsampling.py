@@ -3,15 +3,18 @@
 import math
 
 from inrkit.errors import CodecError
-from inrkit.video import RawFormat
 
 PAPER_ROWS = 9  # 9×16 features at 1280×720 and 1920×1080 in NeRV, E-NeRV and FFNeRV
 PRIMES = (5, 3, 2)
 
 
-def coded_size(video: RawFormat, enlargement: int) -> tuple[int, int]:
-    """Height and width of ``video`` raised to multiples of ``enlargement``."""
-    height, width = (-(-side // enlargement) * enlargement for side in (video.height, video.width))
+def coded_size(size: tuple[int, int], enlargement: int) -> tuple[int, int]:
+    """Height and width raised to multiples of ``enlargement``.
+
+    >>> coded_size((176, 320), 36)
+    (180, 324)
+    """
+    height, width = (-(-side // enlargement) * enlargement for side in size)
     return height, width
 
 
@@ -36,21 +39,38 @@ def strides_of(enlargement: int) -> tuple[int, ...]:
     return tuple(factors)
 
 
-def choose_enlargement(video: RawFormat, *, rows: int = PAPER_ROWS, step: int = 2) -> int:
+def block_widths(
+    channels: int, *, expansion: int, least_channels: int, blocks: int
+) -> tuple[int, ...]:
+    """Channels before every block and after the last.
+
+    The first block gives ``expansion`` times its own, the others half, down to
+    ``least_channels``. Source: NeRV, published training script (``model_nerv.py``).
+
+    >>> block_widths(48, expansion=8, least_channels=96, blocks=5)
+    (48, 384, 192, 96, 96, 96)
+    """
+    widths = [channels, channels * expansion]
+    for _ in range(blocks - 1):
+        widths.append(max(widths[-1] // 2, least_channels))
+    return tuple(widths)
+
+
+def choose_enlargement(size: tuple[int, int], *, rows: int = PAPER_ROWS, step: int = 2) -> int:
     """Enlargement that leaves the shorter side ``rows`` −1 … +3 features and pads the least.
 
     Among equals the largest is taken, which gives the papers' own 80 at 1280×720 and 120 at
     1920×1080 for 9 rows, both with 9×16 features.
 
     Args:
-        video: the picture's size.
+        size: height and width.
         rows: 2 or more.
         step: what the enlargement is a multiple of.
 
     Raises:
         CodecError: the picture is too small.
     """
-    shorter = min(video.height, video.width)
+    shorter = min(size)
     candidates = [
         number
         for number in range(step, shorter // (rows - 1) + 1, step)
@@ -58,12 +78,12 @@ def choose_enlargement(video: RawFormat, *, rows: int = PAPER_ROWS, step: int = 
     ]
     if not candidates:
         raise CodecError(
-            f"{video.width}x{video.height} is too small for features of {rows} rows enlarged by "
+            f"{size[1]}x{size[0]} is too small for features of {rows} rows enlarged by "
             f"multiples of {step}; code pictures of {step * (rows - 1)} lines and columns or more."
         )
 
     def waste(number: int) -> tuple[int, int]:
-        return math.prod(coded_size(video, number)), -number
+        return math.prod(coded_size(size, number)), -number
 
     return min(candidates, key=waste)
 

@@ -1,0 +1,114 @@
+"""Fit a PS-NeRV to a video: the patches of whole frames per step, L1 and SSIM loss."""
+
+from dataclasses import dataclass
+
+import torch
+from inrkit.components import cell_components, regress_layer
+from inrkit.fit import Frames, numpy_state
+from inrkit.job import FitJob, run_verb
+from inrkit.layers import macs_of
+from inrkit.loss import fusion6
+from inrkit.upsampling import choose_enlargement
+from inrkit.video import RawFormat
+from inrkit.video_fit import (
+    OptimiserParameters,
+    fit_frames,
+    open_video,
+    padded_video,
+    save_network,
+)
+from model import PatchNetwork
+from structure import Structure, patch_size
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters(OptimiserParameters):
+    """A fit's parameters, as codec.toml gives them; a batch counts frames, all patches of each.
+
+    Args:
+        rows: features of a patch along its shorter side, about.
+        patch_rows, patch_columns, levels, stem_width, style_width, channels, expansion,
+            least_channels: see ``Structure``.
+        start_spread: standard deviation of the first of the principal components that the stem
+            draws at the start; 0 starts it from random weights.
+    """
+
+    rows: int
+    patch_rows: int
+    patch_columns: int
+    levels: int
+    stem_width: int
+    style_width: int
+    channels: int
+    expansion: int
+    least_channels: int
+    start_spread: float
+
+
+def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
+    """The network that the parameters describe for a video of this size.
+
+    Raises:
+        CodecError: its patches are too small.
+    """
+    size = patch_size(video, rows=parameters.patch_rows, columns=parameters.patch_columns)
+    return Structure(
+        video=video,
+        patch_rows=parameters.patch_rows,
+        patch_columns=parameters.patch_columns,
+        enlargement=choose_enlargement(size, rows=parameters.rows),
+        levels=parameters.levels,
+        stem_width=parameters.stem_width,
+        style_width=parameters.style_width,
+        channels=parameters.channels,
+        expansion=parameters.expansion,
+        least_channels=parameters.least_channels,
+    )
+
+
+@torch.no_grad()
+def start_stem(
+    network: PatchNetwork, frames: Frames, structure: Structure, *, spread: float
+) -> None:
+    """Set the stem's last layer so that it draws principal components of the patches' cells.
+
+    It is regressed on the hidden layer as that was initialised.
+    """
+    components = cell_components(
+        padded_video(frames),
+        cell=structure.enlargement,
+        channels=structure.channels,
+        spread=spread,
+    )
+    _, rows, columns = structure.stem_shape
+    patches = components.unfold(2, rows, rows).unfold(3, columns, columns)
+    patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2).flatten(1)
+    indices = torch.arange(len(frames), device=frames.device)
+    regress_layer(network.stem[4], network.stem[:4](network.encode_patches(indices)), patches)
+
+
+def main(job: FitJob) -> None:
+    """Write the network to ``./model``."""
+    held = job.source.format
+    parameters = Parameters(**job.parameters)
+    structure = structure_of(held, parameters)
+    frames = open_video(job, size=structure.coded_size)
+    network = PatchNetwork(structure)
+    network = network.to(device=frames.device, memory_format=torch.channels_last)
+    if parameters.start_spread:
+        start_stem(network, frames, structure, spread=parameters.start_spread)
+
+    def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
+        target = frames[indices]
+        drawn = network(indices)[..., : held.height, : held.width]
+        return fusion6(drawn, target).sum(), functional.mse_loss(drawn, target)
+
+    fit_frames(job, network, loss_of, parameters)
+    macs = macs_of(network, torch.zeros(1, dtype=torch.long, device=frames.device))
+    save_network(job, numpy_state(network), structure.to_header(), macs=macs)
+
+
+if __name__ == "__main__":
+    run_verb(FitJob, main)
