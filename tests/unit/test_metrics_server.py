@@ -186,5 +186,7 @@ def test_the_server_dies_with_its_parent_and_takes_its_socket_along(tmp_path):
         child = int(parent.stdout.readline())
         wait_until(path.exists)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not path.exists())
     wait_until(lambda: has_ended(child))
+    wait_until(lambda: not path.exists())
+    assert has_ended(child)
+    assert not path.exists()

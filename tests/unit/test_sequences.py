@@ -227,8 +227,10 @@ def test_the_key_of_a_cut_names_the_declared_md5_and_the_cut(tmp_path: Path) -> 
 
 def test_every_shipped_entry_can_be_resolved() -> None:
     sequences = load_sequences(SHIPPED)
-    for name in sequences:
-        resolve(SequenceRef(name), sequences, PathMap("p")).identity()
+    for name, sequence in sequences.items():
+        resolved = resolve(SequenceRef(name), sequences, PathMap("p"))
+        assert resolved.format == sequence.format
+        assert resolved.identity()
 
 
 def test_the_jvet_table_has_the_sizes_of_its_test_conditions() -> None:
