@@ -68,6 +68,36 @@ def write_clip(path: Path, *, width: int, height: int, frames: int) -> dict[str,
     }
 
 
+def write_picture(path: Path, *, width: int, height: int) -> dict[str, Any]:
+    """One rgb24 picture of a wave, of any size; the source entry of a job."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    red = 128 + 80 * np.sin(columns / 9) * np.cos(rows / 7)
+    picture = np.stack([red, 255 - red, 100 + 2 * rows + columns], axis=2)
+    path.write_bytes(picture.clip(0, 255).astype(np.uint8).tobytes())
+    return {
+        "path": str(path),
+        "pixel_format": "rgb24",
+        "width": width,
+        "height": height,
+        "fps": 25,
+        "frames": 1,
+        "matrix": "bt709",
+        "range": "full",
+    }
+
+
+def parameter_names(manifest: dict[str, Any], fit: str, budget: str, scope: str = "") -> set[str]:
+    """Names of a fit's parameters under a budget, with overrides for ``scope`` (class, sequence).
+
+    Fails if the fit has no such budget.
+    """
+    tables = [manifest["fits"]["*"], manifest["fits"][fit]]
+    tables += [table["for"][scope] for table in list(tables) if scope in table.get("for", {})]
+    budgets = [table["budgets"][budget] for table in tables if budget in table.get("budgets", {})]
+    assert budgets, f"{fit} has no budget {budget}"
+    return {key for table in tables + budgets for key in table} - {"budgets", "for"}
+
+
 def run_verb(
     codec: str, verb: str, folder: Path, job: dict[str, Any], *, kill_at: int | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -81,6 +111,8 @@ def run_verb(
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "OMP_NUM_THREADS": "2",
     }
+    if "FFMPEG" in os.environ:
+        environment["FFMPEG"] = os.environ["FFMPEG"]
     if kill_at is not None:
         environment["KILL_AT"] = str(kill_at)
     script = str(PROPOSALS / codec / f"{verb}.py")

@@ -115,6 +115,7 @@ def _sine_and_slope(waves: Tensor) -> tuple[Tensor, Tensor]:
     if waves.device.type != "cpu":
         return torch.sin(waves), torch.cos(waves)
     sine, held = torch.empty_like(waves), waves.numpy()
-    np.sin(held, out=sine.numpy())
-    np.cos(held, out=held)
+    with np.errstate(invalid="ignore"):  # of infinite values, whose loss ends the fit
+        np.sin(held, out=sine.numpy())
+        np.cos(held, out=held)
     return sine, waves
