@@ -3,20 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from inrkit.components import cell_components, regress_layer
-from inrkit.fit import Frames, numpy_state
+from inrkit.fit import numpy_state
 from inrkit.job import FitJob, run_verb
 from inrkit.layers import macs_of
 from inrkit.loss import fusion6
 from inrkit.upsampling import choose_enlargement
 from inrkit.video import RawFormat
-from inrkit.video_fit import (
-    OptimiserParameters,
-    fit_frames,
-    open_video,
-    padded_video,
-    save_network,
-)
+from inrkit.video_fit import OptimiserParameters, fit_frames, open_video, save_network
 from model import PatchNetwork
 from structure import Structure, patch_size
 from torch import Tensor
@@ -31,8 +24,6 @@ class Parameters(OptimiserParameters):
         rows: features of a patch along its shorter side, about.
         patch_rows, patch_columns, levels, stem_width, style_width, channels, expansion,
             least_channels: see ``Structure``.
-        start_spread: standard deviation of the first of the principal components that the stem
-            draws at the start; 0 starts it from random weights.
     """
 
     rows: int
@@ -44,7 +35,6 @@ class Parameters(OptimiserParameters):
     channels: int
     expansion: int
     least_channels: int
-    start_spread: float
 
 
 def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
@@ -68,27 +58,6 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
     )
 
 
-@torch.no_grad()
-def start_stem(
-    network: PatchNetwork, frames: Frames, structure: Structure, *, spread: float
-) -> None:
-    """Set the stem's last layer so that it draws principal components of the patches' cells.
-
-    It is regressed on the hidden layer as that was initialised.
-    """
-    components = cell_components(
-        padded_video(frames),
-        cell=structure.enlargement,
-        channels=structure.channels,
-        spread=spread,
-    )
-    _, rows, columns = structure.stem_shape
-    patches = components.unfold(2, rows, rows).unfold(3, columns, columns)
-    patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(0, 2).flatten(1)
-    indices = torch.arange(len(frames), device=frames.device)
-    regress_layer(network.stem[4], network.stem[:4](network.encode_patches(indices)), patches)
-
-
 def main(job: FitJob) -> None:
     """Write the network to ``./model``."""
     held = job.source.format
@@ -97,8 +66,6 @@ def main(job: FitJob) -> None:
     frames = open_video(job, size=structure.coded_size)
     network = PatchNetwork(structure)
     network = network.to(device=frames.device, memory_format=torch.channels_last)
-    if parameters.start_spread:
-        start_stem(network, frames, structure, spread=parameters.start_spread)
 
     def loss_of(_: int, indices: Tensor) -> tuple[Tensor, Tensor]:
         target = frames[indices]

@@ -2,7 +2,7 @@
 
 ```
 t, row, column ─ encodings ─ MLP ─ features ─ block ─ … ─ block ─ 1×1 ─ ½(tanh + 1) ─ patch
-t ───────────── encoding ── style MLP ────────┴─ … ─────┘ scales and shifts
+                  └──────── style MLP ────────┴─ … ┘ scale and shift of every channel
 ```
 
 Bai et al., PS-NeRV: Patch-wise Stylized Neural Representations for Videos, ICIP 2023: what its
@@ -38,72 +38,71 @@ def adaptive_instance_norm(features: Tensor, scale: Tensor, shift: Tensor) -> Te
 class StyledBlock(NervBlock):
     """A NeRV block with adaptive instance normalisation before its activation."""
 
-    def styled(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    def draw(self, features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """Features at ``stride`` times the resolution."""
         raised = self.shuffle(self.convolution(features))
-        drawn: Tensor = self.activation(adaptive_instance_norm(raised, scale, shift))
-        return drawn
+        styled: Tensor = self.activation(adaptive_instance_norm(raised, scale, shift))
+        return styled
 
 
 class PatchNetwork(nn.Module):
-    """Frame indices (N,) → RGB frames (N, 3, H, W) in [0, 1] at the coded size, from patches."""
+    """Frame indices (N,) → RGB frames (N, 3, H, W) in [0, 1] at the coded size, from patches.
+
+    All blocks but the last are styled.
+    """
 
     def __init__(self, structure: Structure) -> None:
         super().__init__()
         self.structure = structure
-        inputs, width, widths = 2 * structure.levels, structure.stem_width, structure.widths
+        inputs, width, widths = 6 * structure.levels, structure.stem_width, structure.widths
         self.stem = nn.Sequential(
-            nn.Linear(3 * inputs, width),
+            nn.Linear(inputs, width),
             nn.GELU(),
             nn.Linear(width, width),
             nn.GELU(),
             nn.Linear(width, math.prod(structure.stem_shape)),
             nn.GELU(),
         )
-        self.blocks = nn.ModuleList(
+        blocks = [
             StyledBlock(before, after, stride)
             for before, after, stride in zip(
                 widths[:-1], widths[1:], structure.strides, strict=True
             )
-        )
+        ]
+        self.styled, self.last = nn.ModuleList(blocks[:-1]), blocks[-1]
         self.head = nn.Conv2d(widths[-1], 3, 1)
+        self.style_sizes = [size for width in widths[1:-1] for size in (width, width)]
         self.style = (
             nn.Sequential(
                 nn.Linear(inputs, structure.style_width),
                 nn.GELU(),
-                nn.Linear(structure.style_width, 2 * sum(widths[1:])),
+                nn.Linear(structure.style_width, sum(self.style_sizes)),
             )
-            if structure.style_width
+            if structure.style_width and self.style_sizes
             else None
         )
-
-    def encode_times(self, indices: Tensor) -> Tensor:
-        """Encoded times (N, 2·levels), t = i/T."""
-        return self._encode(indices, self.structure.video.frames)
 
     def encode_patches(self, indices: Tensor) -> Tensor:
         """Encoded time, row and column (N·P, 6·levels) of the P patches of every frame."""
         rows, columns = self.structure.patch_rows, self.structure.patch_columns
         down, across = (torch.arange(count, device=indices.device) for count in (rows, columns))
-        times = self.encode_times(indices)[:, None, None]
+        times = self._encode(indices, self.structure.video.frames)[:, None, None]
         places = [self._encode(down, rows)[:, None], self._encode(across, columns)[None]]
         parts = [part.expand(len(indices), rows, columns, -1) for part in (times, *places)]
         return torch.cat(parts, dim=-1).flatten(0, 2)
 
     def forward(self, indices: Tensor) -> Tensor:
         """Frames at these indices."""
-        features = self.stem(self.encode_patches(indices)).view(-1, *self.structure.stem_shape)
+        encoded = self.encode_patches(indices)
+        features = self.stem(encoded).view(-1, *self.structure.stem_shape)
         if self.style is None:
-            for block in self.blocks:
+            for block in self.styled:
                 features = block(features)
         else:
-            patches = self.structure.patch_rows * self.structure.patch_columns
-            styles = self.style(self.encode_times(indices)).repeat_interleave(patches, dim=0)
-            sizes = [width for width in self.structure.widths[1:] for _ in range(2)]
-            pairs = styles.float().split(sizes, dim=1)
-            for block, scale, shift in zip(self.blocks, pairs[::2], pairs[1::2], strict=True):
-                features = block.styled(features, scale, shift)
-        return self.join(0.5 * self.head(features).float().tanh() + 0.5)
+            styles = self.style(encoded).float().split(self.style_sizes, dim=1)
+            for block, scale, shift in zip(self.styled, styles[::2], styles[1::2], strict=True):
+                features = block.draw(features, scale, shift)
+        return self.join(0.5 * self.head(self.last(features)).float().tanh() + 0.5)
 
     def join(self, patches: Tensor) -> Tensor:
         """Frames (N, 3, H, W) of their patches (N·P, 3, h, w), row by row."""
