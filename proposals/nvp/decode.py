@@ -1,0 +1,25 @@
+"""Decode a bitstream of nvp: pictures to planes and grid, NNC to layers, layers to frames."""
+
+from inrkit import bitstream, nnc
+from inrkit.job import DecodeJob, run_verb
+from inrkit.video import write_frames
+from latents import decode_grid, decode_planes, unpack_ranges
+from render import render
+from structure import CODEC_ID, PLANES, SCHEMA, Structure
+
+
+def main(job: DecodeJob) -> None:
+    """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads."""
+    data = job.bitstream.read_bytes()
+    header, sections = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=4)
+    structure = Structure.from_header(header)
+    codec, has_grid = header["image_codec"], bool(structure.grid_features)
+    ranges = unpack_ranges(sections[2], count=len(PLANES) + has_grid)
+    layers = nnc.decode_tensors(sections[3], structure.layer_shapes)
+    planes = decode_planes(sections[0], ranges[: len(PLANES)], structure, codec=codec)
+    grid = decode_grid(sections[1], ranges[-1], structure, codec=codec) if has_grid else None
+    write_frames(job.output, structure.video, render(planes, grid, layers, structure))
+
+
+if __name__ == "__main__":
+    run_verb(DecodeJob, main)
