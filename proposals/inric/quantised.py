@@ -55,7 +55,7 @@ def quantise(
 def choose_levels(
     network: SineNetwork, quantisers: Quantisers, parameters: Parameters, *, seed: int
 ) -> None:
-    """Put every weight on the level that AdaRound chooses."""
+    """Move every weight to where its nearest level is the one that AdaRound chooses."""
     layers = []
     for index in range(network.shape.sine_layers + 1):
         names = [f"layers.{index}.{kind}" for kind in ("weight", "bias")]

@@ -70,7 +70,11 @@ class Rounding:
 
 
 def round_layers(layers: Sequence[Dense], inputs: Tensor, rounding: Rounding) -> list[Tensor]:
-    """Weights of every layer, each a level times its step; biases are rounded to the nearest.
+    """Weights of every layer whose nearest levels are the chosen ones; biases are not chosen.
+
+    They are the soft ones, s·(⌊w/s⌋ + h(α)), not the levels' values: fine-tuning goes on from
+    there, and a weight that is hard to place is still near both of its levels. Source: so AIMET
+    hands weights on (aimet-torch 2.42.0).
 
     Args:
         layers: in the order in which they are evaluated.
@@ -88,7 +92,7 @@ def round_layers(layers: Sequence[Dense], inputs: Tensor, rounding: Rounding) ->
             exact = layer.outputs(exact, layer.weight, layer.bias)
         weight = round_layer(layer, bias, rounded, exact, rounding, generator)
         with torch.no_grad():
-            rounded = layer.outputs(rounded, weight, bias)
+            rounded = layer.outputs(rounded, layer.of_weight.forward(weight), bias)
         weights.append(weight)
     return weights
 
@@ -101,7 +105,7 @@ def round_layer(
     rounding: Rounding,
     generator: torch.Generator,
 ) -> Tensor:
-    """The rounded weight of one layer.
+    """The weight of one layer whose nearest levels are the chosen ones.
 
     Args:
         bias: as it will be decoded.
@@ -140,7 +144,7 @@ def round_layer(
             f"AdaRound's loss is not finite at a learning rate of {rounding.learning_rate:.3g}; "
             "lower adaround_rate."
         )
-    return ((floor + (alpha.detach() >= 0)).clamp(bottom, top) * step).detach()
+    return ((floor + rectified_sigmoid(alpha.detach())).clamp(bottom, top) * step).detach()
 
 
 def rectified_sigmoid(alpha: Tensor) -> Tensor:
