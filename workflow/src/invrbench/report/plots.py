@@ -271,7 +271,7 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
         markersize=look.size,
         fillstyle=look.fill,
         markerfacecoloralt="white",
-        zorder=3 if curve.role == "proposal" else 2,
+        zorder=1.5 if curve.is_hull else 3 if curve.role == "proposal" else 2,
     )
 
 

@@ -144,7 +144,11 @@ def _verdict_lines(verdicts: Sequence[Verdict], info: RunInfo) -> list[str]:
     lines = []
     for each in verdicts:
         where = f" ({each.sequence})" if each.sequence else ""
-        lines += textwrap.wrap(f"{each.claim}{where}: {shown_verdict(each.verdict, info)}", WIDTH)
+        lines += textwrap.wrap(
+            f"{each.claim}{where}: {shown_verdict(each.verdict, info)}",
+            WIDTH,
+            break_on_hyphens=False,
+        )
         lines += [f"    {line}" for line in textwrap.wrap(each.numbers, WIDTH - 4)]
     return [*lines, ""] if lines else []
 

@@ -12,7 +12,8 @@ from invrbench.report.info import shown_verdict
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import GREY, Book
 
-_FIGURE_SCALE = 0.6
+_CLAIM_WIDTH, _NUMBERS_WIDTH = 44, 52
+_FIGURE_SCALE = 0.75
 _PIXELS_PER_ROW = 20
 _VERDICT_COLOURS = {HOLDS: "#117733", FAILS: "#B00020"}
 
@@ -29,7 +30,7 @@ def write_experiment(book: Book, verdicts: Sequence[Verdict], plots: Path) -> No
     if not verdicts and not info.figures:
         return
     sheet, row = book.sheet("Experiment", f"{info.title or info.conditions}: findings and figures")
-    for column, width in enumerate((60, 24, 14, 26, 90)):
+    for column, width in enumerate((_CLAIM_WIDTH, 20, 12, 16, _NUMBERS_WIDTH)):
         sheet.set_column(column, column, width)
     if verdicts:
         row = _write_verdicts(book, sheet, row, verdicts)
@@ -42,7 +43,8 @@ def write_experiment(book: Book, verdicts: Sequence[Verdict], plots: Path) -> No
             continue
         picture = path.read_bytes()
         scale = {"x_scale": _FIGURE_SCALE, "y_scale": _FIGURE_SCALE}
-        options = {"image_data": io.BytesIO(picture), "description": figure.title, **scale}
+        look = {"description": figure.title, "object_position": 3}  # keeps its shape
+        options = {"image_data": io.BytesIO(picture), **look, **scale}
         sheet.insert_image(row + 1, 0, path.name, options)
         row += 3 + round(_height(picture) * _FIGURE_SCALE / _PIXELS_PER_ROW)
 
@@ -66,7 +68,9 @@ def _write_verdicts(book: Book, sheet: Any, row: int, verdicts: Sequence[Verdict
         sheet.write_string(row, 2, metric(verdict.metric).label, top)
         sheet.write_string(row, 3, shown_verdict(verdict.verdict, book.report.info), look)
         sheet.write_string(row, 4, verdict.numbers, wrapped)
-        lines = max(-(-len(verdict.claim) // 62), -(-len(verdict.numbers) // 96), 1)
+        lines = max(
+            -(-len(verdict.claim) // _CLAIM_WIDTH), -(-len(verdict.numbers) // _NUMBERS_WIDTH), 2
+        )
         sheet.set_row(row, 12 * lines + 4)
     return row + 2
 
