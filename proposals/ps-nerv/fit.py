@@ -22,14 +22,15 @@ class Parameters(OptimiserParameters):
 
     Args:
         rows: features of a patch along its shorter side, about.
-        patch_rows, patch_columns, levels, stem_width, style_width, channels, expansion,
-            least_channels: see ``Structure``.
+        patch_rows, patch_columns, levels, place_levels, stem_width, style_width, channels,
+            expansion, least_channels: see ``Structure``.
     """
 
     rows: int
     patch_rows: int
     patch_columns: int
     levels: int
+    place_levels: int
     stem_width: int
     style_width: int
     channels: int
@@ -50,6 +51,7 @@ def structure_of(video: RawFormat, parameters: Parameters) -> Structure:
         patch_columns=parameters.patch_columns,
         enlargement=choose_enlargement(size, rows=parameters.rows),
         levels=parameters.levels,
+        place_levels=parameters.place_levels,
         stem_width=parameters.stem_width,
         style_width=parameters.style_width,
         channels=parameters.channels,

@@ -54,7 +54,8 @@ class PatchNetwork(nn.Module):
     def __init__(self, structure: Structure) -> None:
         super().__init__()
         self.structure = structure
-        inputs, width, widths = 6 * structure.levels, structure.stem_width, structure.widths
+        inputs = 2 * structure.levels + 4 * structure.place_levels
+        width, widths = structure.stem_width, structure.widths
         self.stem = nn.Sequential(
             nn.Linear(inputs, width),
             nn.GELU(),
@@ -83,13 +84,17 @@ class PatchNetwork(nn.Module):
         )
 
     def encode_patches(self, indices: Tensor) -> Tensor:
-        """Encoded time, row and column (N·P, 6·levels) of the P patches of every frame."""
-        rows, columns = self.structure.patch_rows, self.structure.patch_columns
+        """Encoded time, row and column (N·P, …) of the P patches of every frame."""
+        shape = self.structure
+        rows, columns = shape.patch_rows, shape.patch_columns
         down, across = (torch.arange(count, device=indices.device) for count in (rows, columns))
-        times = self._encode(indices, self.structure.video.frames)[:, None, None]
-        places = [self._encode(down, rows)[:, None], self._encode(across, columns)[None]]
-        parts = [part.expand(len(indices), rows, columns, -1) for part in (times, *places)]
-        return torch.cat(parts, dim=-1).flatten(0, 2)
+        parts = (
+            _encode(indices / shape.video.frames, shape.levels)[:, None, None],
+            _encode(down / rows, shape.place_levels)[:, None],
+            _encode(across / columns, shape.place_levels)[None],
+        )
+        spread = [part.expand(len(indices), rows, columns, -1) for part in parts]
+        return torch.cat(spread, dim=-1).flatten(0, 2)
 
     def forward(self, indices: Tensor) -> Tensor:
         """Frames at these indices."""
@@ -111,7 +116,6 @@ class PatchNetwork(nn.Module):
         tiled = patches.view(-1, rows, columns, 3, height, width).permute(0, 3, 1, 4, 2, 5)
         return tiled.reshape(-1, 3, rows * height, columns * width)
 
-    def _encode(self, places: Tensor, count: int) -> Tensor:
-        return sine_encoding(
-            (places.float() / count).unsqueeze(1), base=ENCODING_BASE, levels=self.structure.levels
-        )
+
+def _encode(places: Tensor, levels: int) -> Tensor:
+    return sine_encoding(places.unsqueeze(1), base=ENCODING_BASE, levels=levels)

@@ -15,6 +15,7 @@ SCHEMA: Schema = {
     "patch_columns": Unsigned(most=256),
     "enlargement": Unsigned(most=1 << 12),
     "levels": Unsigned(most=256),
+    "place_levels": Unsigned(most=256),
     "stem_width": Unsigned(most=4096),
     "style_width": Unsigned(most=4096),
     "channels": Unsigned(most=4096),
@@ -34,7 +35,8 @@ class Structure:
         patch_rows, patch_columns: patches that tile a frame.
         enlargement: rows of a patch per row of the stem's features; its prime factors 5, 3 and 2
             are the blocks' strides.
-        levels: of each of the positional encodings.
+        levels: of the positional encoding of time.
+        place_levels: of those of row and column.
         stem_width: width of the stem's hidden layers.
         style_width: width of the style's hidden layer; 0 for blocks that are not modulated.
         channels: of the stem's features.
@@ -47,6 +49,7 @@ class Structure:
     patch_columns: int
     enlargement: int
     levels: int
+    place_levels: int
     stem_width: int
     style_width: int
     channels: int

@@ -18,6 +18,7 @@ TINY: dict[str, Any] = {
     "patch_rows": 2,
     "patch_columns": 3,
     "levels": 6,
+    "place_levels": 3,
     "stem_width": 8,
     "style_width": 4,
     "channels": 6,
@@ -68,9 +69,9 @@ def test_a_patch_is_a_function_of_its_own_time_and_place() -> None:
     with modules_of("ps-nerv", "fit", "model") as (fit, model):
         structure = fit.structure_of(video(48, 32), fit.Parameters(**TINY))
         encoded = model.PatchNetwork(structure).encode_patches(torch.tensor([1, 3]))
-        assert encoded.shape == (2 * 2 * 3, 3 * 12)
+        assert encoded.shape == (2 * 2 * 3, 12 + 6 + 6)
         assert len({tuple(row) for row in encoded.tolist()}) == 12
-        time, row, column = encoded[7].split(12)  # frame 3, row 0, column 1
+        time, row, column = encoded[7].split([12, 6, 6])  # frame 3, row 0, column 1
         angle = np.pi * np.array([3 / 4, 0, 1 / 3])
         lowest = [part[:2].tolist() for part in (time, row, column)]
         assert np.allclose(lowest, np.stack([np.sin(angle), np.cos(angle)], axis=1), atol=1e-6)
@@ -92,8 +93,8 @@ def test_parameters_and_multiply_accumulates_are_those_counted_by_hand() -> None
     with modules_of("ps-nerv", "fit", "model") as (fit, model):
         structure = fit.structure_of(video(64, 32), fit.Parameters(**fields))
         assert (structure.strides, structure.stem_shape) == ((2, 2), (4, 8, 8))
-        stem = (36 * 8, 8 * 8, 8 * 256)
-        style = (36 * 4, 4 * 2 * 4)
+        stem = (24 * 8, 8 * 8, 8 * 256)
+        style = (24 * 4, 4 * 2 * 4)
         blocks = (9 * 4 * 16, 9 * 4 * 24)
         biases = 8 + 8 + 256 + 4 + 8 + 16 + 24 + 3
         network = model.PatchNetwork(structure)
