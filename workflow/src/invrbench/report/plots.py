@@ -30,6 +30,7 @@ _PROPOSAL_COLOURS = (
 )  # fmt: skip
 _PROPOSAL_MARKERS = ("*", "D", "X", "P", "h", "d", "p")
 _PROPOSAL_LINES = ("-", "-.", (0, (6, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_PUBLISHED_MARKERS = (*_ANCHOR_MARKERS, "D", "P", "X", "h")
 _RC: Any = {
     "svg.hashsalt": "invrbench",
     "svg.fonttype": "path",
@@ -96,7 +97,7 @@ def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
     for index, identity in enumerate(families["published"]):
         table[identity] = Look(
             colour="#555555",
-            marker=_ANCHOR_MARKERS[index % len(_ANCHOR_MARKERS)],
+            marker=_PUBLISHED_MARKERS[index % len(_PUBLISHED_MARKERS)],
             line=(0, (2, 2)),
             width=1.1,
             fill="none",

@@ -9,7 +9,9 @@ from invrbench.results import paths
 from invrbench.results.plan import Plan
 from invrbench.results.records import peek_key, read_usable_record, usable_cores
 
-_GUESS_SECONDS = {"fit": 25.0, "encode": 1.5, "decode": 0.7, "measure": 0.8}
+_GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 0.8}
+# most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
+_FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,19 @@ def describe(plan: Plan) -> str:
     known = _seconds_by_kind(plan, every)
     codecs = dict.fromkeys(point.manifest.codec for point in plan.points)
     lines = [f"{'codec':<20}{'fit':>10}{'encode':>10}{'decode':>10}{'measure':>10}   (to do/all)"]
-    total = 0.0
+    total, unknown = 0.0, 0
+    guesses = _GUESS_SECONDS | {"fit": _FIT_SECONDS.get(plan.conditions.budget)}
     for codec in codecs:
         cells = []
         for verb in ("fit", "encode", "decode", "measure"):
             mine = [step for step in every if (step.codec, step.verb) == (codec, verb)]
             undone = [step for step in mine if not step.done]
             cells.append(f"{len(undone)}/{len(mine)}" if mine else "–")
-            one = known.get((codec, verb), known.get(("", verb), _GUESS_SECONDS[verb]))
-            total += sum(one * step.threads for step in undone)
+            one = known.get((codec, verb), known.get(("", verb), guesses[verb]))
+            if one is None:
+                unknown += len(undone)
+            else:
+                total += sum(one * step.threads for step in undone)
         lines.append(f"{codec:<20}" + "".join(f"{cell:>10}" for cell in cells))
     waiting = sum(not step.done for step in every)
     skipped = sum(point.skipped is not None for point in plan.points)
@@ -82,6 +88,11 @@ def describe(plan: Plan) -> str:
     if waiting:
         guess = "" if known else " (no earlier records: a guess)"
         lines.append(f"about {total / usable_cores() / 60:.1f} min on this machine{guess}")
+    if unknown:
+        lines.append(
+            f"not counted: {unknown} fits of budget {plan.conditions.budget}, hours to days each; "
+            "no record here tells how long"
+        )
     report = plan.root / plan.report_folder / "run.json"
     state = "present" if report.is_file() else "to be written"
     lines.append(f"report: {plan.report_folder.as_posix()}/ ({state}); results: {paths.RESULTS}/")

@@ -239,7 +239,7 @@ def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
                 continue
             row: Row = dict.fromkeys(COLUMNS)
             for column, text in raw.items():
-                if column in METRICS or column in RATES:
+                if column in METRICS or column in RATES or column in COSTS:
                     row[column] = _number(text or "")
                 elif column in COLUMNS:
                     row[column] = text
