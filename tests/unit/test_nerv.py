@@ -11,6 +11,7 @@ from inrkit.frame_decode import read_network
 from inrkit.layers import macs_of, parameter_count
 from inrkit.model_files import load_model
 from inrkit.pruning import PrunableNetwork
+from inrkit.schedule import WarmUpCosine
 from inrkit.upsampling import choose_enlargement, coded_size, strides_of
 from inrkit.video import RawFormat
 from proposal_runs import code_and_decode, fit_job, modules_of, run_verb, write_clip
@@ -117,6 +118,12 @@ def test_pruning_masks_the_smallest_weights_of_all_layers_together() -> None:
     model(torch.ones(1, 2)).sum().backward()
     assert layers[0].weight.grad is not None
     assert layers[0].weight.grad[0].tolist() == [0.0, 0.0]
+
+
+def test_after_pruning_the_schedule_starts_again() -> None:
+    schedule = WarmUpCosine(100, warm_up=0.2, further=50)
+    assert [round(schedule.factor(step), 3) for step in (99, 100, 105, 110)] == [0.0, 0.1, 0.55, 1]
+    assert schedule.factor(149) < 0.01
 
 
 def test_a_stem_starts_from_what_the_frames_look_like() -> None:
