@@ -32,7 +32,8 @@ class Parameters:
         beta2: its second decay.
         weight_decay: its decay.
         feature_rate: learning rate of planes and grid, as a multiple of the layers'.
-        feature_l1: weight of Σ|v| over planes and grid in the loss, which makes them cheap to code.
+        plane_l1, grid_l1: weights of Σ|v| over planes and over the grid in the loss, which make
+            them cheap to code.
         keep: ``best`` keeps the state of the step with the lowest loss, ``last`` the last.
     """
 
@@ -56,7 +57,8 @@ class Parameters:
     beta2: float
     weight_decay: float
     feature_rate: float
-    feature_l1: float
+    plane_l1: float
+    grid_l1: float
     keep: Literal["last", "best"]
 
 
@@ -116,14 +118,17 @@ def main(job: FitJob) -> None:
     model = Nvp(structure).to(device)
     video = torch.from_numpy(load_video(job.source.path, held)).to(device)
     samples = Samples(video, peak=held.peak, parameters=parameters)
+    grid = [] if model.grid is None else [model.grid]
+    penalties = [(parameters.plane_l1, list(model.planes.values())), (parameters.grid_l1, grid)]
+    penalties = [(weight, features) for weight, features in penalties if weight and features]
     predict = model.at_lattice if samples.is_lattice else model.at_points
 
     def loss_of(step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         places = samples.draw(generator)
         error = (predict(*places) - samples.colours(*places)).square().mean()
         loss = error
-        if parameters.feature_l1:
-            loss = error + parameters.feature_l1 * sum(v.abs().sum() for v in model.features())
+        for weight, features in penalties:
+            loss = loss + weight * sum(values.abs().sum() for values in features)
         return loss, error / 4  # from [−1, 1] to [0, 1]
 
     rate = parameters.learning_rate

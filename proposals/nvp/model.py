@@ -54,11 +54,6 @@ class Nvp(nn.Module):
         start_sine(self.head, reach=math.sqrt(SINE_SPREAD / width))
         self._tables: dict[tuple[str, str, int], list[Tensor]] = {}
 
-    def features(self) -> list[Tensor]:
-        """All learnt features: the levels of the planes, and the grid."""
-        planes = [table for _, table in self._levels()]
-        return planes if self.grid is None else [*planes, self.grid]
-
     def at_lattice(self, frames: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """RGB (3, T, R, C) at the crossings of frames (T,), rows (R,) and columns (C,)."""
         chosen = {"t": frames, "y": rows, "x": columns}

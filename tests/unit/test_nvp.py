@@ -48,9 +48,11 @@ TINY: dict[str, Any] = {
     "beta2": 0.99,
     "weight_decay": 1e-3,
     "feature_rate": 1.0,
-    "feature_l1": 1e-6,
+    "plane_l1": 1e-6,
+    "grid_l1": 1e-6,
     "keep": "last",
 }
+ALONE = {"threads": 1}
 POINT = {"qp": -32, "biases_qp_offset": -8, "image_codec": "hevc", "image_qp": 12}
 
 
@@ -157,9 +159,9 @@ def test_a_network_by_hand_has_the_papers_equations() -> None:
 
 def test_a_killed_fit_ends_in_the_bits_of_an_undisturbed_one_and_decodes(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "clip.yuv", width=70, height=48, frames=5)
-    whole = run_verb("nvp", "fit", tmp_path / "fit", fit_job(source, TINY, tmp_path / "a"))
+    whole = run_verb("nvp", "fit", tmp_path / "fit", fit_job(source, TINY, tmp_path / "a") | ALONE)
     assert whole.returncode == 0, whole.stderr
-    again = fit_job(source, TINY, tmp_path / "b")
+    again = fit_job(source, TINY, tmp_path / "b") | ALONE
     assert run_verb("nvp", "fit", tmp_path / "killed", again, kill_at=25).returncode == -9
     resumed = run_verb("nvp", "fit", tmp_path / "killed", again)
     assert "resumed at step 25 of 40" in resumed.stderr
@@ -188,7 +190,7 @@ def test_a_killed_fit_ends_in_the_bits_of_an_undisturbed_one_and_decodes(tmp_pat
 def test_one_picture_of_odd_size_is_coded_by_points_and_as_jpeg(tmp_path: Path) -> None:
     source = write_picture(tmp_path / "picture.rgb", width=13, height=9)
     fields = TINY | {"sampling": "points", "keep": "best", "steps": 10, "grid_features": 0}
-    done = run_verb("nvp", "fit", tmp_path / "fit", fit_job(source, fields, tmp_path / "a"))
+    done = run_verb("nvp", "fit", tmp_path / "fit", fit_job(source, fields, tmp_path / "a") | ALONE)
     assert done.returncode == 0, done.stderr
     bitstream, decoded = code_and_decode(
         "nvp", tmp_path, source, POINT | {"image_codec": "jpeg", "image_qp": 2}
@@ -200,6 +202,8 @@ def test_one_picture_of_odd_size_is_coded_by_points_and_as_jpeg(tmp_path: Path) 
 def test_what_cannot_be_fitted_or_encoded_is_said_in_a_sentence(tmp_path: Path) -> None:
     source = write_picture(tmp_path / "picture.rgb", width=16, height=16)
     diverging = TINY | {"learning_rate": 1e30, "warm_up": 0.0}
-    done = run_verb("nvp", "fit", tmp_path / "fit", fit_job(source, diverging, tmp_path / "a"))
+    done = run_verb(
+        "nvp", "fit", tmp_path / "fit", fit_job(source, diverging, tmp_path / "a") | ALONE
+    )
     assert done.returncode == 1
     assert "error: the loss is nan at step" in done.stderr
