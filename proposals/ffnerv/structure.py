@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from inrkit import upsampling
 from inrkit.bitstream import VIDEO_SCHEMA, Schema, Unsigned
-from inrkit.errors import CodecError
 from inrkit.video import RawFormat
 
 CODEC_ID = "ffnerv"
@@ -25,7 +25,6 @@ SCHEMA: Schema = {
 NEIGHBOURS = (-2, -1, 1, 2)  # frames that a frame is aggregated from, relative to it
 CONVOLUTION_GROUPS = 8  # of the compact blocks' 3×3 convolution
 GROUPS = {"grids": "grids.*", "biases": "*bias"}
-BASE_ROWS = 9  # of the grids: 9×16 at 720p and 1080p
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Structure:
     @property
     def strides(self) -> tuple[int, ...]:
         """Upsampling of every block: the prime factors of ``enlargement``, falling."""
-        return prime_factors(self.enlargement)
+        return upsampling.strides_of(self.enlargement)
 
     @property
     def flow_scale(self) -> int:
@@ -68,7 +67,7 @@ class Structure:
     @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width that the network draws."""
-        return coded_size(self.video, self.enlargement)
+        return upsampling.coded_size((self.video.height, self.video.width), self.enlargement)
 
     @property
     def grid_shapes(self) -> list[tuple[int, int, int, int]]:
@@ -78,12 +77,14 @@ class Structure:
         return [(length, share, height, width) for length in self.grid_lengths]
 
     @property
-    def widths(self) -> list[int]:
+    def widths(self) -> tuple[int, ...]:
         """Channels before every block and after the last."""
-        widths = [self.channels, self.channels * self.expansion]
-        for _ in self.strides[1:]:
-            widths.append(max(widths[-1] // 2, self.least_channels))
-        return widths
+        return upsampling.block_widths(
+            self.channels,
+            expansion=self.expansion,
+            least_channels=self.least_channels,
+            blocks=len(self.strides),
+        )
 
     def to_header(self) -> dict[str, Any]:
         """The fields of ``SCHEMA``."""
@@ -114,58 +115,10 @@ class Structure:
         )
 
 
-def coded_size(video: RawFormat, enlargement: int) -> tuple[int, int]:
-    """Height and width of ``video`` raised to multiples of ``enlargement``."""
-    height, width = (-(-side // enlargement) * enlargement for side in (video.height, video.width))
-    return height, width
-
-
-def prime_factors(number: int) -> tuple[int, ...]:
-    """Factors 5, 3 and 2 of ``number``, falling.
-
-    >>> prime_factors(120)
-    (5, 3, 2, 2, 2)
-    """
-    factors = []
-    for prime in (5, 3, 2):
-        while number % prime == 0:
-            factors.append(prime)
-            number //= prime
-    if number != 1:
-        raise ValueError(f"an enlargement has no factors but 2, 3 and 5; {number} is left.")
-    return tuple(factors)
-
-
 def choose_enlargement(video: RawFormat) -> int:
-    """Enlargement that leaves the grids 8 to 12 rows (or columns) and wastes the least on padding.
-
-    Among equals the largest is taken, which gives the paper's own 80 at 1280×720 and 120 at
-    1920×1080, both with 9×16 grids. Two blocks follow the flow head, so it is a multiple of 4.
+    """Enlargement for grids of 8 to 12 rows, a multiple of 4: two blocks follow the flow head.
 
     Raises:
         CodecError: the picture is too small.
     """
-    shorter = min(video.height, video.width)
-    candidates = [
-        number
-        for number in range(8, shorter // (BASE_ROWS - 1) + 1, 4)
-        if number >= shorter / (BASE_ROWS + 3) and _is_smooth(number)
-    ]
-    if not candidates:
-        raise CodecError(
-            f"{video.width}x{video.height} is too small for FFNeRV's grids of 8 rows and three "
-            "blocks; code pictures of 64 lines and columns or more."
-        )
-
-    def waste(number: int) -> tuple[int, int]:
-        height, width = coded_size(video, number)
-        return height * width, -number
-
-    return min(candidates, key=waste)
-
-
-def _is_smooth(number: int) -> bool:
-    for prime in (5, 3, 2):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
+    return upsampling.choose_enlargement((video.height, video.width), step=4)

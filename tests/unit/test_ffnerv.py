@@ -8,6 +8,7 @@ import pytest
 import torch
 from inrkit.errors import CodecError
 from inrkit.layers import parameter_count
+from inrkit.upsampling import coded_size
 from inrkit.video import RawFormat, from_rgb
 from proposal_runs import code_and_decode, fit_job, modules_of, run_verb, write_clip
 
@@ -90,11 +91,13 @@ def test_every_size_gets_grids_of_8_to_12_rows() -> None:
     with modules_of("ffnerv", "structure") as (structure,):
         for width, height in ((320, 176), (176, 144), (416, 240), (832, 480), (2048, 1088)):
             video = clip(width, height, 8)
-            rows, columns = structure.coded_size(video, structure.choose_enlargement(video))
+            enlargement = structure.choose_enlargement(video)
+            rows, columns = coded_size((height, width), enlargement)
             assert rows >= height and columns >= width
-            assert 8 <= rows // structure.choose_enlargement(video) <= 13
-        with pytest.raises(CodecError, match="60x60 is too small"):
-            structure.choose_enlargement(clip(60, 60, 8))
+            assert 8 <= rows // enlargement <= 13
+        assert structure.choose_enlargement(clip(60, 60, 8)) == 4
+        with pytest.raises(CodecError, match=r"30x30 is too small .* pictures of 32 lines"):
+            structure.choose_enlargement(clip(30, 30, 8))
 
 
 def test_grids_are_read_linearly_from_their_first_to_their_last_time() -> None:

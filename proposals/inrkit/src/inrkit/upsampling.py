@@ -60,7 +60,8 @@ def choose_enlargement(size: tuple[int, int], *, rows: int = PAPER_ROWS, step: i
     """Enlargement that leaves the shorter side ``rows`` −1 … +3 features and pads the least.
 
     Among equals the largest is taken, which gives the papers' own 80 at 1280×720 and 120 at
-    1920×1080 for 9 rows, both with 9×16 features.
+    1920×1080 for 9 rows, both with 9×16 features. Some small pictures have none; they take the
+    largest that leaves ``rows`` − 1 or more.
 
     Args:
         size: height and width.
@@ -71,12 +72,8 @@ def choose_enlargement(size: tuple[int, int], *, rows: int = PAPER_ROWS, step: i
         CodecError: the picture is too small.
     """
     shorter = min(size)
-    candidates = [
-        number
-        for number in range(step, shorter // (rows - 1) + 1, step)
-        if number * (rows + 3) >= shorter and _is_smooth(number)
-    ]
-    if not candidates:
+    smooth = [n for n in range(step, shorter // (rows - 1) + 1, step) if _is_smooth(n)]
+    if not smooth:
         raise CodecError(
             f"{size[1]}x{size[0]} is too small for features of {rows} rows enlarged by "
             f"multiples of {step}; code pictures of {step * (rows - 1)} lines and columns or more."
@@ -85,7 +82,8 @@ def choose_enlargement(size: tuple[int, int], *, rows: int = PAPER_ROWS, step: i
     def waste(number: int) -> tuple[int, int]:
         return math.prod(coded_size(size, number)), -number
 
-    return min(candidates, key=waste)
+    near = [number for number in smooth if number * (rows + 3) >= shorter]
+    return min(near, key=waste) if near else max(smooth)
 
 
 def _is_smooth(number: int) -> bool:
