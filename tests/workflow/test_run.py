@@ -53,6 +53,19 @@ def test_a_second_run_does_nothing(shared_bench: Bench) -> None:
     assert before == after
 
 
+def test_other_conditions_with_the_same_points_run_the_report_only(shared_bench: Bench) -> None:
+    text = (shared_bench.root / "ctc/little.yaml").read_text()
+    twin = shared_bench.root / "ctc/twin.yaml"
+    twin.write_text(text.replace("name: little", "name: twin"))
+    before = {p: p.stat().st_mtime_ns for p in shared_bench.root.glob("results/**/*.json")}
+    done = shared_bench.run_all("twin")
+    twin.unlink()
+    assert done.returncode == 0, done.stderr
+    after = {p: p.stat().st_mtime_ns for p in shared_bench.root.glob("results/**/*.json")}
+    assert before == after
+    assert [row["status"] for row in shared_bench.points("twin")] == ["ok"] * 8
+
+
 def test_the_run_ends_with_a_table_of_the_proposal_against_the_anchor(shared_bench: Bench) -> None:
     summary = (shared_bench.root / "reports/little/summary.txt").read_text()
     assert "ours" in summary and "bits3" in summary

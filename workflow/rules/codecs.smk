@@ -12,15 +12,15 @@ rule fit:
     priority: 1  # they take longest; what needs them can start early
     threads: lambda w: BENCH.threads("fit", w)
     resources:
+        ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("fit", "slots", w),
         gpu=lambda w: BENCH.resource("fit", "gpu", w),
         mem_mb=lambda w: BENCH.resource("fit", "mem_mb", w),
     params:
         key=lambda w: BENCH.fit(w).key,
-        ctc=BENCH.settings.ctc,
         folder=FIT,
     shell:
-        "exec invrbench fit {params.folder:q} --ctc {params.ctc:q}"
+        "exec invrbench fit {params.folder:q} --ctc {resources.ctc:q}"
 
 
 rule encode:
@@ -33,15 +33,15 @@ rule encode:
         f"{POINT}/encode.log",
     threads: lambda w: BENCH.threads("encode", w)
     resources:
+        ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("encode", "slots", w),
         gpu=lambda w: BENCH.resource("encode", "gpu", w),
         mem_mb=lambda w: BENCH.resource("encode", "mem_mb", w),
     params:
         key=lambda w: BENCH.point(w).encode_key,
-        ctc=BENCH.settings.ctc,
         folder=POINT,
     shell:
-        "exec invrbench encode {params.folder:q} --ctc {params.ctc:q}"
+        "exec invrbench encode {params.folder:q} --ctc {resources.ctc:q}"
 
 
 rule decode:
@@ -55,12 +55,12 @@ rule decode:
         f"{POINT}/decode.log",
     threads: lambda w: BENCH.threads("decode", w)
     resources:
+        ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("decode", "slots", w),
         gpu=lambda w: BENCH.resource("decode", "gpu", w),
         mem_mb=lambda w: BENCH.resource("decode", "mem_mb", w),
     params:
         key=lambda w: BENCH.point(w).decode_key,
-        ctc=BENCH.settings.ctc,
         folder=POINT,
     shell:
-        "exec invrbench decode {params.folder:q} --ctc {params.ctc:q}"
+        "exec invrbench decode {params.folder:q} --ctc {resources.ctc:q}"

@@ -14,10 +14,10 @@ rule measure:
     output:
         f"{POINT}/metrics/{{family}}.json",
     resources:
+        ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=1,
     params:
         key=lambda w: BENCH.point(w).family_keys[w.family],
-        ctc=BENCH.settings.ctc,
         folder=POINT,
     shell:
-        "exec invrbench measure-point {params.folder:q} {wildcards.family} --ctc {params.ctc:q}"
+        "exec invrbench measure-point {params.folder:q} {wildcards.family} --ctc {resources.ctc:q}"

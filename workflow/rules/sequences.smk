@@ -4,9 +4,9 @@ rule source:
     output:
         "results/.sources/{sequence}.json",
     resources:
+        ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=1,
     params:
         key=BENCH.source_key,
-        ctc=BENCH.settings.ctc,
     shell:
-        "exec invrbench source {wildcards.sequence:q} --ctc {params.ctc:q}"
+        "exec invrbench source {wildcards.sequence:q} --ctc {resources.ctc:q}"
