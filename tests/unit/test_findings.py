@@ -109,11 +109,27 @@ def test_a_bd_rate_decides_by_its_sign() -> None:
     assert "against inric hull of NNC" in numbers
 
 
-def test_curves_without_common_quality_are_decided_by_their_position() -> None:
-    high = series("", [(0.1, 50.0), (0.2, 51.0), (0.3, 52.0), (0.4, 53.0)], codec="top")
-    finding = Finding("HEVC wins", "bd-rate", ("hevc",), against=("top",), above=0.0)
+def test_a_curve_whose_points_are_all_beaten_loses_without_a_bd_rate() -> None:
+    high = series("", [(0.05, 50.0), (0.06, 51.0), (0.07, 52.0), (0.08, 53.0)], codec="top")
+    finding = Finding("HEVC loses", "bd-rate", ("hevc",), against=("top",), above=0.0)
     found = verdict(finding, [*points(), *high])
     assert found == ("holds", "hevc lies wholly below top ai")
+    finding = Finding("HEVC wins", "bd-rate", ("top",), against=("hevc",), below=0.0)
+    assert verdict(finding, [*points(), *high]) == ("holds", "top lies wholly above hevc ai")
+
+
+def test_two_points_are_judged_by_their_position() -> None:
+    low = series("", [(0.4, 20.0), (0.5, 21.0)], codec="low")
+    finding = Finding("HEVC wins", "bd-rate", ("low",), against=("hevc",), above=0.0)
+    assert verdict(finding, [*points(), *low]) == ("holds", "low lies wholly below hevc ai")
+
+
+def test_less_quality_for_less_rate_than_the_anchor_has_is_undecided() -> None:
+    low = series("", [(0.05, 20.0), (0.06, 21.0), (0.07, 22.0), (0.08, 23.0)], codec="low")
+    finding = Finding("HEVC wins", "bd-rate", ("low",), against=("hevc",), above=0.0)
+    found, numbers = verdict(finding, [*points(), *low])
+    assert found == "undecided"
+    assert numbers.startswith("low against hevc ai: no-overlap: the test lies below")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ it names on one sequence and says what it saw in numbers, or why nothing can be 
 ``dominates``         for some point of ``against``, a point of the curves has no more rate and
                       more quality
 ``bd-rate``           the BD-rate of every curve against every one of ``against`` is below ``below``
-                      or above ``above`` percent; without a common range, the position decides
+                      or above ``above`` percent; where there is none, it holds as well if every
+                      point of one curve is beaten by a point of the other
 ``uncompressed-bpp``  smallest and largest rate of the float32 models are ``expected``, to 0.005
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -153,19 +155,37 @@ def _one_bd_rate(finding: Finding, test: Curve, anchor: Curve, metric: str) -> _
     row = compare_curves(test, anchor, metric=metric)
     name = f"{anchor.key.codec} {anchor.key.curve or anchor.key.configuration}"
     value = row["bd_rate_percent"]
-    if not is_number(value):
-        reason = str(row["reason"])
-        if not reason.startswith("no-overlap"):
-            raise _UndecidedError(f"{_name(test)} against {name}: {reason}")
-        # wholly above or below: its best quality is short of the other's worst
-        value = float("inf") if "the test lies below" in reason else float("-inf")
-        text = f"{_name(test)} lies wholly {'below' if value > 0 else 'above'} {name}"
-    else:
+    if is_number(value):
         share = "" if row["status"] == "ok" else f" ({100 * row['overlap']:.0f} %)"
         text = f"{_name(test)} {value:+.1f} %{share} against {name}"
+    else:
+        value = _position(_pairs(test, metric), _pairs(anchor, metric))
+        if value is None:
+            raise _UndecidedError(f"{_name(test)} against {name}: {row['reason']}")
+        text = f"{_name(test)} lies wholly {'below' if value > 0 else 'above'} {name}"
     below = finding.below is None or value < finding.below
     above = finding.above is None or value > finding.above
     return below and above, text
+
+
+_RdPairs = Sequence[tuple[float, float]]
+
+
+def _position(test: _RdPairs, anchor: _RdPairs) -> float | None:
+    """Infinity where the anchor beats every point of the test, its negative in reverse, else None.
+
+    A point is beaten by one of no more rate and no less quality.
+    """
+
+    def beats(winners: _RdPairs, losers: _RdPairs) -> bool:
+        return all(
+            any(bits <= rate and value >= quality for bits, value in winners)
+            for rate, quality in losers
+        )
+
+    if beats(anchor, test):
+        return math.inf
+    return -math.inf if beats(test, anchor) else None
 
 
 def _uncompressed(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
