@@ -18,7 +18,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from invrbench.compare.curves import Curve, is_chosen, is_number, rate_column
+from invrbench.compare.curves import FALLING_METRICS, Curve, is_chosen, is_number, rate_column
 from invrbench.compare.table import compare_curves
 from invrbench.ctc.conditions import Finding
 
@@ -98,10 +98,12 @@ def _name(curve: Curve) -> str:
 
 
 def _pairs(curve: Curve, metric: str) -> list[tuple[float, float]]:
+    """(rate, quality) by rising rate; the quality rises as pictures get better."""
     pairs = curve.drawable(metric, rate_column(curve))
     if not pairs:
         raise _UndecidedError(f"{_name(curve)} has no value of {metric}")
-    return pairs
+    sign = -1.0 if metric in FALLING_METRICS else 1.0
+    return [(rate, sign * value) for rate, value in pairs]
 
 
 _Decision = tuple[bool, str]
