@@ -50,6 +50,8 @@ if kind == "plain":
         versions = predicted.float().split(3, dim=1)
         return torch.stack([ssim(each, target, data_range=1.0) for each in versions])
     inrkit.loss.ssim = plain_ssim
+    contiguous = torch.Tensor.contiguous
+    torch.Tensor.contiguous = lambda tensor, **_: contiguous(tensor)
     fused = torch.optim.Adam
     torch.optim.Adam = lambda *a, **k: fused(*a, **{**k, "fused": None})
 fit = inrkit.video_fit.fit
