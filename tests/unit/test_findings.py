@@ -159,10 +159,31 @@ def test_a_finding_about_no_curve_says_so() -> None:
 
 def test_the_uncompressed_range_is_compared_to_half_a_hundredth() -> None:
     table = points()
-    for each, parameters in zip(table[::5], (5411, 16963, 58499), strict=False):
+    for each, parameters in zip(table, [5411] * 5 + [16963] * 5 + [58499] * 5, strict=False):
         each["uncompressed_bpp"] = 32 * parameters / (480 * 272)
-    finding = Finding("range", "uncompressed-bpp", ("inric/*",), expected=(1.33, 14.34))
+    finding = Finding("range", "uncompressed-bpp", ("inric/Q?",), expected=(1.33, 14.34))
     assert verdict(finding, table) == ("holds", "1.33 … 14.34 bit/pixel")
+    del table[7]["uncompressed_bpp"]
+    assert verdict(finding, table) == (
+        "undecided",
+        "Q3: Q3_2 does not say how many parameters its model has",
+    )
+
+
+def test_a_point_without_the_metric_leaves_a_finding_undecided() -> None:
+    table = points()
+    table[4] |= {"psnr_y_db": None, "psnr_y_db_reason": "lossless"}
+    for kind, rest in (("rate-range", {"at_least": 1.3}), ("dominates", {"against": ("hevc",)})):
+        finding = Finding("claim", kind, ("inric/Q1",), **rest)
+        assert verdict(finding, table) == (
+            "undecided",
+            "Q1: Q1_4 has no psnr_y_db: lossless",
+        )
+
+
+def test_a_curve_is_not_compared_with_itself() -> None:
+    finding = Finding("beats itself", "dominates", ("inric/Q1",), against=("inric/Q1",))
+    assert verdict(finding) == ("undecided", "there is no other curve to compare with")
 
 
 def test_class_means_are_means_of_complete_rate_points_only() -> None:

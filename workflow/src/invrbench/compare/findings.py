@@ -18,7 +18,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from invrbench.compare.curves import FALLING_METRICS, Curve, is_chosen, is_number, rate_column
+from invrbench.compare.curves import (
+    FALLING_METRICS,
+    NOT_MEASURED,
+    Curve,
+    is_chosen,
+    is_number,
+    rate_column,
+)
 from invrbench.compare.table import compare_curves
 from invrbench.ctc.conditions import Finding
 
@@ -100,8 +107,10 @@ def _name(curve: Curve) -> str:
 def _pairs(curve: Curve, metric: str) -> list[tuple[float, float]]:
     """(rate, quality) by rising rate; the quality rises as pictures get better."""
     pairs = curve.drawable(metric, rate_column(curve))
-    if not pairs:
-        raise _UndecidedError(f"{_name(curve)} has no value of {metric}")
+    for point in curve.points:
+        if not is_number(point.get(metric)):
+            why = point.get(f"{metric}_reason") or NOT_MEASURED
+            raise _UndecidedError(f"{_name(curve)}: {point['rate_point']} has no {metric}: {why}")
     sign = -1.0 if metric in FALLING_METRICS else 1.0
     return [(rate, sign * value) for rate, value in pairs]
 
@@ -135,6 +144,8 @@ def _falls_fastest(_: Finding, tested: list[Curve], rivals: list[Curve], metric:
 def _dominates(_: Finding, tested: list[Curve], rivals: list[Curve], metric: str) -> _Decision:
     ours = [pair for curve in tested for pair in _pairs(curve, metric)]
     theirs = [pair for curve in rivals if curve not in tested for pair in _pairs(curve, metric)]
+    if not theirs:
+        raise _UndecidedError("there is no other curve to compare with")
     beaten = sum(
         any(bits <= rate and value > quality for bits, value in ours) for rate, quality in theirs
     )
@@ -191,14 +202,15 @@ def _position(test: _RdPairs, anchor: _RdPairs) -> float | None:
 
 
 def _uncompressed(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
-    rates = [
-        float(point["uncompressed_bpp"])
-        for curve in tested
-        for point in curve.points
-        if is_number(point.get("uncompressed_bpp"))
-    ]
-    if not rates:
-        raise _UndecidedError("no codec says how many parameters its model has")
+    rates = []
+    for curve in tested:
+        for point in curve.points:
+            if not is_number(point.get("uncompressed_bpp")):
+                raise _UndecidedError(
+                    f"{_name(curve)}: {point['rate_point']} does not say how many parameters its "
+                    "model has"
+                )
+            rates.append(float(point["uncompressed_bpp"]))
     low, high = min(rates), max(rates)
     holds = all(
         abs(found - expected) <= _BPP_TOLERANCE
