@@ -28,7 +28,7 @@ GROUPS = {"grids": "grids.*", "biases": "*bias"}
 
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(upsampling.BlockShape):
     """Shape of one FFNeRV.
 
     Args:
@@ -55,11 +55,6 @@ class Structure:
     aggregates: bool = True
 
     @property
-    def strides(self) -> tuple[int, ...]:
-        """Upsampling of every block: the prime factors of ``enlargement``, falling."""
-        return upsampling.strides_of(self.enlargement)
-
-    @property
     def flow_scale(self) -> int:
         """Pixels of the picture per pixel of flows and weights, each way (4 in the paper)."""
         return math.prod(self.strides[-2:])
@@ -75,16 +70,6 @@ class Structure:
         height, width = (side // self.enlargement for side in self.coded_size)
         share = self.channels // len(self.grid_lengths)
         return [(length, share, height, width) for length in self.grid_lengths]
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels before every block and after the last."""
-        return upsampling.block_widths(
-            self.channels,
-            expansion=self.expansion,
-            least_channels=self.least_channels,
-            blocks=len(self.strides),
-        )
 
     def to_header(self) -> dict[str, Any]:
         """The fields of ``SCHEMA``."""

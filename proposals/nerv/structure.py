@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from inrkit.bitstream import VIDEO_SCHEMA, Choice, Schema, Unsigned
-from inrkit.upsampling import block_widths, coded_size, strides_of
+from inrkit.upsampling import BlockShape, coded_size
 from inrkit.video import RawFormat
 
 CODEC_ID = "nerv"
@@ -25,7 +25,7 @@ GROUPS = {"biases": "*bias"}
 
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(BlockShape):
     """Shape of one NeRV.
 
     Args:
@@ -50,11 +50,6 @@ class Structure:
     activation: str
 
     @property
-    def strides(self) -> tuple[int, ...]:
-        """Upsampling of every block."""
-        return strides_of(self.enlargement)
-
-    @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width that the network draws."""
         return coded_size((self.video.height, self.video.width), self.enlargement)
@@ -64,16 +59,6 @@ class Structure:
         """Channels, rows and columns of the stem's features."""
         height, width = (side // self.enlargement for side in self.coded_size)
         return (self.channels, height, width)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels before every block and after the last."""
-        return block_widths(
-            self.channels,
-            expansion=self.expansion,
-            least_channels=self.least_channels,
-            blocks=len(self.strides),
-        )
 
     def to_header(self) -> dict[str, Any]:
         """The fields of ``SCHEMA``."""

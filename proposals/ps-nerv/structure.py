@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from inrkit.bitstream import VIDEO_SCHEMA, Schema, Unsigned
-from inrkit.upsampling import block_widths, coded_size, strides_of
+from inrkit.upsampling import BlockShape, coded_size
 from inrkit.video import RawFormat
 
 CODEC_ID = "ps-nerv"
@@ -27,7 +27,7 @@ GROUPS = {"biases": "*bias"}
 
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(BlockShape):
     """Shape of one PS-NeRV.
 
     Args:
@@ -57,11 +57,6 @@ class Structure:
     least_channels: int
 
     @property
-    def strides(self) -> tuple[int, ...]:
-        """Upsampling of every block."""
-        return strides_of(self.enlargement)
-
-    @property
     def patch_size(self) -> tuple[int, int]:
         """Height and width of a patch: what tiles the picture, up to a multiple of strides."""
         size = patch_size(self.video, rows=self.patch_rows, columns=self.patch_columns)
@@ -78,16 +73,6 @@ class Structure:
         """Channels, rows and columns of the features of a patch."""
         height, width = (side // self.enlargement for side in self.patch_size)
         return (self.channels, height, width)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels before every block and after the last."""
-        return block_widths(
-            self.channels,
-            expansion=self.expansion,
-            least_channels=self.least_channels,
-            blocks=len(self.strides),
-        )
 
     def to_header(self) -> dict[str, Any]:
         """The fields of ``SCHEMA``."""

@@ -56,6 +56,30 @@ def block_widths(
     return tuple(widths)
 
 
+class BlockShape:
+    """What the structures of networks of NeRV blocks derive from the fields they all have."""
+
+    enlargement: int
+    channels: int
+    expansion: int
+    least_channels: int
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Upsampling of every block."""
+        return strides_of(self.enlargement)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels before every block and after the last."""
+        return block_widths(
+            self.channels,
+            expansion=self.expansion,
+            least_channels=self.least_channels,
+            blocks=len(self.strides),
+        )
+
+
 def choose_enlargement(size: tuple[int, int], *, rows: int = PAPER_ROWS, step: int = 2) -> int:
     """Enlargement that leaves the shorter side ``rows`` −1 … +3 features and pads the least.
 
