@@ -11,6 +11,8 @@ from inrkit.bitstream import BitstreamError
 from inrkit.errors import CodecError
 from inrkit.model_files import load_model
 from inrkit.video import RawFormat, from_rgb
+from invrbench.codec.manifest import read_manifest
+from invrbench.results.points import curve_of
 from proposal_runs import (
     PROPOSALS,
     code_and_decode,
@@ -199,3 +201,9 @@ def test_one_pixel_is_a_picture(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     _, decoded = code_and_decode("coin", tmp_path, source, {"storage": "nnc", "qp": -40})
     assert len(decoded) == 3
+
+
+def test_every_default_rate_point_lies_on_a_named_curve() -> None:
+    manifest = read_manifest(PROPOSALS / "coin")["coin"]
+    names = {curve_of(manifest.curves, point.id) for point in manifest.rate_points("quick")}
+    assert names == {"nnc", "fp16"}
