@@ -4,14 +4,24 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invrbench.errors import SequenceError, ToolError
 from invrbench.video import y4m
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import VideoFormat
+from invrbench.video.pictures import raw_frame
 from invrbench.video.sources import PICTURE_SUFFIXES, SourceFile
+from invrbench.video.steps import BoxAverage, transform
+from invrbench.video.views import ViewSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Samples: TypeAlias = NDArray[Any]
 
 # what ffmpeg calls layouts that repack into ours without a change of value
 SAME_SAMPLES = {
@@ -38,6 +48,9 @@ def read_frames(file: SourceFile, *, start: int, count: int) -> Iterator[bytes]:
         ToolError: ffmpeg could not decode it.
     """
     path = file.require()
+    if file.view is not None:
+        yield from view_frames(file.view, file.format, start=start, count=count)
+        return
     if file.is_raw:
         yield from _raw(path, file.format, start=start, count=count)
         return
@@ -57,6 +70,97 @@ def read_frames(file: SourceFile, *, start: int, count: int) -> Iterator[bytes]:
             if done == count:
                 return
     raise _too_short(path, start + done, start + count)
+
+
+def view_frames(
+    view: ViewSource, declared: VideoFormat, *, start: int, count: int
+) -> Iterator[bytes]:
+    """Yield frames ``start`` to ``start + count - 1`` of a view of a scene, as they are coded.
+
+    Pictures are laid on the view's background, undistorted, averaged over blocks, and then brought
+    to the declared pixel format; videos are averaged only.
+
+    Args:
+        view: where the frames come from.
+        declared: what the yielded frames hold; the view's files are ``view.downscale`` times as
+            wide and high.
+        start: index of the first frame, into ``view.times``.
+        count: how many.
+
+    Raises:
+        SequenceError: a file is not what the entry says, or holds fewer frames than asked.
+        ToolError: ffmpeg could not decode it.
+    """
+    native = replace(
+        declared,
+        width=declared.width * view.downscale,
+        height=declared.height * view.downscale,
+        frames=len(view.times),
+    )
+    if start + count > len(view.times):
+        raise _too_short(view.files[0], len(view.times), start + count)
+    if view.is_video:
+        file = SourceFile(declared={}, format=native, path=view.files[0])
+        frames = read_frames(file, start=start, count=count)
+    else:
+        native = replace(native, pixel_format="rgb24")
+        frames = (_view_picture(path, view, native) for path in view.files[start : start + count])
+    steps = [BoxAverage(view.downscale)] if view.downscale > 1 else []
+    for frame in frames:
+        averaged = transform(frame, native, steps) if steps else frame
+        yield averaged if view.is_video else raw_frame(averaged, declared)
+
+
+def _view_picture(path: Path, view: ViewSource, native: VideoFormat) -> bytes:
+    """One picture as an rgb24 frame of its own size, on its background, without distortion."""
+    picture = read_picture(path, allow_alpha=True)
+    check_picture_size(path, picture, native)
+    if picture.shape[2] == 4:
+        picture = _on_background(picture, view.background, path)
+    if view.distortion:
+        picture = _undistorted(picture, view)
+    return picture.tobytes()
+
+
+def _on_background(picture: "Samples", background: str | None, path: Path) -> "Samples":
+    """(H, W, 4) with straight alpha over white or black, rounded half up to (H, W, 3)."""
+    import numpy as np
+
+    colour, alpha = picture[..., :3].astype(np.uint32), picture[..., 3:].astype(np.uint32)
+    if background is None and (alpha < 255).any():
+        raise SequenceError(
+            f"{path.name} is transparent in places; say on which background, white or black."
+        )
+    under = 255 if background == "white" else 0
+    laid: Samples = ((colour * alpha + under * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return laid
+
+
+def _undistorted(picture: "Samples", view: ViewSource) -> "Samples":
+    """The picture of a pinhole with the same intrinsics, interpolated bicubically.
+
+    What lies outside the picture repeats its border.
+    """
+    import cv2
+    import numpy as np
+
+    camera, factor = view.camera, view.downscale
+    # OpenCV counts from the centre of the top left pixel, a camera here from its corner
+    intrinsics = np.array(
+        [
+            [camera.fx * factor, 0, camera.cx * factor - 0.5],
+            [0, camera.fy * factor, camera.cy * factor - 0.5],
+            [0, 0, 1],
+        ]
+    )
+    height, width = picture.shape[:2]
+    columns, rows = cv2.initUndistortRectifyMap(
+        intrinsics, np.array(view.distortion), np.eye(3), intrinsics, (width, height), cv2.CV_32FC1
+    )
+    pinhole: Samples = cv2.remap(
+        picture, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return pinhole
 
 
 def _too_short(path: Path, held: int, asked: int) -> SequenceError:
@@ -104,28 +208,48 @@ def _list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def _pictures(paths: list[Path], declared: VideoFormat) -> Iterator[bytes]:
-    """Pictures as rgb24 frames, in the order of their names; all must have the declared size."""
+def read_picture(path: Path, *, allow_alpha: bool = False) -> "Samples":
+    """A picture file's samples, uint8: (H, W, 3) RGB, or (H, W, 4) with its alpha if allowed.
+
+    Raises:
+        SequenceError: no picture, or one of another depth or number of channels.
+    """
     import cv2
 
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise SequenceError(f"{path.name} cannot be read as a picture; export it as PNG.")
+    channels = 1 if picture.ndim == 2 else picture.shape[2]
+    if str(picture.dtype) != "uint8" or channels not in (1, 3, *((4,) if allow_alpha else ())):
+        raise SequenceError(
+            f"{path.name} has {channels} channels of {picture.dtype}; "
+            f"export it as 8-bit RGB{'' if allow_alpha else ' without transparency'}."
+        )
+    codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    samples: Samples = cv2.cvtColor(picture, codes[channels])
+    return samples
+
+
+def _pictures(paths: list[Path], declared: VideoFormat) -> Iterator[bytes]:
+    """Pictures as rgb24 frames, in the order of their names; all must have the declared size."""
     for path in paths:
-        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if picture is None:
-            raise SequenceError(f"{path.name} cannot be read as a picture; export it as PNG.")
-        if str(picture.dtype) != "uint8" or (picture.ndim == 3 and picture.shape[2] != 3):
-            channels = 1 if picture.ndim == 2 else picture.shape[2]
-            raise SequenceError(
-                f"{path.name} has {channels} channels of {picture.dtype}; "
-                "export it as 8-bit RGB without transparency."
-            )
-        height, width = picture.shape[:2]
-        if (width, height) != (declared.width, declared.height):
-            raise SequenceError(
-                f"{path.name} is {width}x{height}, the sequence entry says "
-                f"{declared.width}x{declared.height}; all pictures of a sequence have one size."
-            )
-        code = cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB
-        yield cv2.cvtColor(picture, code).tobytes()
+        picture = read_picture(path)
+        check_picture_size(path, picture, declared)
+        yield picture.tobytes()
+
+
+def check_picture_size(path: Path, picture: "Samples", declared: VideoFormat) -> None:
+    """Refuse a picture of another size than its entry says.
+
+    Raises:
+        SequenceError: with both sizes.
+    """
+    height, width = picture.shape[:2]
+    if (width, height) != (declared.width, declared.height):
+        raise SequenceError(
+            f"{path.name} is {width}x{height}, the sequence entry says "
+            f"{declared.width}x{declared.height}; all pictures of a sequence have one size."
+        )
 
 
 def _stated_colour(text: str, declared: VideoFormat) -> list[tuple[str, object, object]]:
