@@ -116,7 +116,7 @@ def main(job: FitJob) -> None:
     structure = structure_of(held, parameters)
     device = prepare(job)
     model = Nvp(structure).to(device)
-    video = torch.from_numpy(load_video(job.source.path, held)).to(device)
+    video = torch.from_numpy(load_video(job.source.video, held)).to(device)
     samples = Samples(video, peak=held.peak, parameters=parameters)
     grid = [] if model.grid is None else [model.grid]
     penalties = [(parameters.plane_l1, list(model.planes.values())), (parameters.grid_l1, grid)]

@@ -29,6 +29,7 @@ from inrkit.schedule import Schedule
 
 __all__ = [
     "Frames",
+    "Part",
     "Training",
     "fit",
     "frame_order",
@@ -59,7 +60,10 @@ class Training:
         learning_rate: base rate of Adam, multiplied by the schedule's factor at every step.
         schedule: see :mod:`inrkit.schedule`.
         seed: of the fit's own generator, which ``loss_of`` draws from.
+        betas: Adam's two decays; RMSProp's is the second.
+        eps: added to the root of the second moment.
         weight_decay: AdamW's; 0 makes it Adam (Loshchilov and Hutter, ICLR 2019).
+        optimiser: ``adam`` or ``rmsprop`` (without momentum).
         rates: further factors of the rate for parameters by prefix of their name.
         precision: ``bf16`` runs the forward pass under autocast, ``fp32`` does not.
         keep: ``last`` leaves the model as the last step made it, ``best`` as it was when its
@@ -72,11 +76,21 @@ class Training:
     schedule: Schedule
     seed: int
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     weight_decay: float = 0.0
+    optimiser: Literal["adam", "rmsprop"] = "adam"
     rates: Mapping[str, float] = field(default_factory=dict)
     precision: Literal["bf16", "fp32"] = "bf16"
     keep: Literal["last", "best"] = "last"
     keep_from: float = 0.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Steps ``before`` these, of ``whole`` in all."""
+
+    before: int
+    whole: int
 
 
 class Frames:
@@ -164,6 +178,7 @@ def fit(
     checkpoint: Path,
     key: str,
     on_start: Callable[[int], None] | None = None,
+    part: Part | None = None,
 ) -> None:
     """Train ``model`` in place, resuming from ``checkpoint`` if it holds this fit's own state.
 
@@ -173,6 +188,7 @@ def fit(
         checkpoint: an existing folder.
         key: names the fit; a checkpoint with another key is ignored and overwritten.
         on_start: called with the first step to make, after a resume.
+        part: where these steps lie in a longer fit, for the progress; the whole by default.
 
     Raises:
         CodecError: the loss is not finite; names step and learning rate.
@@ -180,7 +196,7 @@ def fit(
     run = _Run.begin(model, training)
     step = run.resume(checkpoint / CHECKPOINT, key)
     device = next(model.parameters()).device
-    progress = _Progress(training.steps, step)
+    progress = _Progress(training.steps, step, part or Part(0, training.steps))
     check_every = 1 if device.type == "cpu" or training.schedule.needs_loss else 50
     if on_start is not None:
         on_start(step)
@@ -221,13 +237,21 @@ class _Run:
         for name, parameter in model.named_parameters():
             factors = [f for prefix, f in training.rates.items() if name.startswith(prefix)]
             groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
-        optimiser = torch.optim.AdamW(
-            [{"params": held, "rate_factor": factor} for factor, held in groups.items()],
-            lr=training.learning_rate,
-            betas=training.betas,
-            weight_decay=training.weight_decay,
-            fused=True,
-        )
+        held = [{"params": list(p), "rate_factor": factor} for factor, p in groups.items()]
+        optimiser: torch.optim.Optimizer
+        if training.optimiser == "rmsprop":
+            optimiser = torch.optim.RMSprop(
+                held, lr=training.learning_rate, alpha=training.betas[1], eps=training.eps
+            )
+        else:
+            optimiser = torch.optim.AdamW(
+                held,
+                lr=training.learning_rate,
+                betas=training.betas,
+                eps=training.eps,
+                weight_decay=training.weight_decay,
+                fused=True,
+            )
         generator = torch.Generator().manual_seed(training.seed)
         return cls(model, training, optimiser, generator, saved_at=time.monotonic())
 
@@ -302,8 +326,9 @@ class _Run:
 class _Progress:
     """Prints share done and training PSNR on stderr, at most once a second."""
 
-    def __init__(self, steps: int, step: int) -> None:
+    def __init__(self, steps: int, step: int, part: Part) -> None:
         self.steps = steps
+        self.part = part
         self.printed_at = time.monotonic()
         self.errors: list[Tensor] = []
         if step:
@@ -316,7 +341,8 @@ class _Progress:
             return
         mean = torch.stack(self.errors).double().mean().item()
         psnr = -10 * math.log10(max(mean, 1e-12))
-        line = f"progress {step / self.steps:.4f} step={step} psnr_rgb_db={psnr:.2f}"
+        done = self.part.before + step
+        line = f"progress {done / self.part.whole:.4f} step={done} psnr_rgb_db={psnr:.2f}"
         print(line, file=sys.stderr, flush=True)
         self.printed_at = now
         self.errors.clear()

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from inrkit.errors import CodecError
 from inrkit.video import RawFormat
+from inrkit.views import Bounds, View, read_bounds, read_views
 
 SCHEMA = 1
 Device = Literal["cpu", "cuda"]
@@ -21,11 +22,37 @@ Device = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True)
 class Source:
-    """The raw file to code: where it lies, what it holds, and its frame rate in frames/s."""
+    """What is coded: where it lies, what it holds, and its frame rate in frames/s.
 
-    path: Path
+    ``path`` is None for a multi-view scene, whose files are those of its views; ``format`` is
+    then that of the sequence, and a view may have a size of its own.
+    """
+
+    path: Path | None
     format: RawFormat
     fps: Fraction
+
+    @property
+    def video(self) -> Path:
+        """The raw file of a video.
+
+        Raises:
+            CodecError: the job holds the views of a scene instead.
+        """
+        if self.path is None:
+            raise CodecError(
+                "the job holds the views of a scene and this codec codes videos; give it a job "
+                "with source.path, or drop multiview from its supports.tracks."
+            )
+        return self.path
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The train views of a multi-view job and the bounds of what they see."""
+
+    views: tuple[View, ...]
+    bounds: Bounds
 
 
 @dataclass(frozen=True)
@@ -33,7 +60,8 @@ class FitJob:
     """Train a model of ``source``; write it under ``./model``.
 
     ``parameters`` are the fit's resolved ones, ``checkpoint`` is a folder that survives kills and
-    ``key`` names this job whatever the folders are called.
+    ``key`` names this job whatever the folders are called. ``views`` are a scene's train views;
+    a video has none.
     """
 
     source: Source
@@ -46,6 +74,13 @@ class FitJob:
     threads: int
     checkpoint: Path
     key: str
+    views: tuple[View, ...] = ()
+    bounds: Bounds | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """The views and their bounds; CodecError if the job holds a video."""
+        return _scene_of(self)
 
 
 @dataclass(frozen=True)
@@ -62,16 +97,27 @@ class EncodeJob:
     seed: int
     device: Device
     threads: int
+    views: tuple[View, ...] = ()
+    bounds: Bounds | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """The views and their bounds; CodecError if the job holds a video."""
+        return _scene_of(self)
 
 
 @dataclass(frozen=True)
 class DecodeJob:
-    """Write raw frames to ``output`` from ``bitstream`` alone."""
+    """Write raw frames to ``output`` from ``bitstream`` alone.
+
+    ``output`` is a file, or for a scene a folder that gets ``<id>.raw`` of each view to render.
+    """
 
     bitstream: Path
     output: Path
     device: Device
     threads: int
+    render: tuple[View, ...] = ()
 
 
 Job = FitJob | EncodeJob | DecodeJob
@@ -127,7 +173,24 @@ def _source(fields: dict[str, Any]) -> Source:
         matrix=fields["matrix"],
         range=fields["range"],
     )
-    return Source(path=Path(fields["path"]), format=held, fps=Fraction(str(fields["fps"])))
+    path = Path(fields["path"]) if "path" in fields else None
+    return Source(path=path, format=held, fps=Fraction(str(fields["fps"])))
+
+
+def _scene(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a job that describe a scene; none for a video."""
+    if not fields.get("views"):
+        return {}
+    return {"views": read_views(fields["views"]), "bounds": read_bounds(fields["bounds"])}
+
+
+def _scene_of(job: "FitJob | EncodeJob") -> Scene:
+    if not job.views or job.bounds is None:
+        raise CodecError(
+            "the job holds a video and this codec codes multi-view scenes; give it a job with "
+            "views and bounds, or drop video from its supports.tracks."
+        )
+    return Scene(job.views, job.bounds)
 
 
 def _device(fields: dict[str, Any]) -> Device:
@@ -149,6 +212,7 @@ def _fit_job(fields: dict[str, Any]) -> FitJob:
         threads=fields["threads"],
         checkpoint=Path(fields["checkpoint"]),
         key=_key(fields),
+        **_scene(fields),
     )
 
 
@@ -165,6 +229,7 @@ def _encode_job(fields: dict[str, Any]) -> EncodeJob:
         seed=fields["seed"],
         device=_device(fields),
         threads=fields["threads"],
+        **_scene(fields),
     )
 
 
@@ -174,11 +239,18 @@ def _decode_job(fields: dict[str, Any]) -> DecodeJob:
         output=Path(fields["output"]),
         device=_device(fields),
         threads=fields["threads"],
+        render=read_views(fields.get("render", ())),
     )
 
 
 def _key(fields: dict[str, Any]) -> str:
     """SHA-256 of the job without its folders, which may move between two starts."""
     named = {name: value for name, value in fields.items() if name != "checkpoint"}
-    named["source"] = {name: v for name, v in fields["source"].items() if name != "path"}
+    named["source"] = _without_path(fields["source"])
+    if "views" in fields:
+        named["views"] = [_without_path(view) for view in fields["views"]]
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
+
+def _without_path(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "path"}

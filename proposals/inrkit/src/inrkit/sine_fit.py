@@ -102,7 +102,7 @@ class Target:
     """
 
     def __init__(self, source: Source, device: torch.device, *, low: float, high: float) -> None:
-        video = torch.from_numpy(load_video(source.path, source.format)).permute(0, 2, 3, 1)
+        video = torch.from_numpy(load_video(source.video, source.format)).permute(0, 2, 3, 1)
         self.samples = (video[0] if len(video) == 1 else video).contiguous().to(device)
         self.scale = (high - low) / source.format.peak
         self.low = low

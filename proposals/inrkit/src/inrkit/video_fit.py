@@ -59,7 +59,7 @@ def open_video(job: FitJob, *, size: tuple[int, int]) -> Frames:
     """
     device = prepare(job)
     held = job.source.format
-    video = load_video(job.source.path, held)
+    video = load_video(job.source.video, held)
     return Frames(video, peak=held.peak, device=device, size=size)
 
 
