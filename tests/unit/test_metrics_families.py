@@ -1,13 +1,16 @@
 """Families: their columns, their keys, and what planning has to import for them."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from invrbench.compare.table import POINT_COLUMNS
 from invrbench.errors import SequenceError, UnsupportedError
-from invrbench.metrics import external, families, perceptual, picture, view
+from invrbench.metrics import external, families, handheld, perceptual, picture, view
+from invrbench.report.metrics import METRICS
 from raw_files import constant_video, video_format
 
 PACKAGE = Path(families.__file__).parent
@@ -20,6 +23,16 @@ def test_every_column_is_computed_by_the_familys_module_in_that_order():
     assert {name: family.columns for name, family in families.FAMILIES.items()} == {
         name: module.COLUMNS for name, module in modules.items()
     }
+
+
+def test_every_column_is_in_the_tables_the_definitions_the_schema_and_measured_by_hand():
+    columns = [column for family in families.FAMILIES.values() for column in family.columns]
+    first, last = POINT_COLUMNS.index("psnr_y_db"), POINT_COLUMNS.index("fit_seconds")
+    assert list(POINT_COLUMNS[first:last]) == [name for name in METRICS if name in columns]
+    assert set(METRICS) == set(columns)
+    schema = json.loads((PACKAGE.parents[2] / "schemas/conditions.schema.json").read_text())
+    assert set(schema["$defs"]["column"]["enum"]) == set(columns)
+    assert {name for names in handheld.METRICS.values() for name in names} == set(columns)
 
 
 def imported_modules(name):

@@ -1,4 +1,4 @@
-"""IV-PSNR: what it forgives and what it does not."""
+"""The family of views, and of it IV-PSNR: what it forgives and what it does not."""
 
 import math
 
@@ -51,4 +51,14 @@ def test_ten_bit_420_and_rgb_videos_have_a_value(tmp_path):
 def test_identical_files_are_lossless(tmp_path):
     layout = video_format("yuv420p", 32, 32, 1)
     video = write_video(tmp_path / "a", layout, random_frames(layout, seed=1))
-    assert view.measure(video, video).reasons == {"iv_psnr_db": "lossless"}
+    assert view.measure(video, video).reasons["iv_psnr_db"] == "lossless"
+
+
+def test_a_view_has_every_column_in_order_or_a_reason(tmp_path):
+    for frames in (1, 3):
+        result = view.measure(*noisy_pair(tmp_path, video_format("rgb24", 48, 34, frames)))
+        assert tuple(result.values) == view.COLUMNS
+        absent = {column for column, value in result.values.items() if value is None}
+        assert set(result.reasons) == absent
+        assert set(result.versions) == set(view.COLUMNS)
+    assert absent <= {"flicker", "psnr_rgb_still_db"}  # every frame has a texture of its own

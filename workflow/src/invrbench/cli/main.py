@@ -58,7 +58,8 @@ def _measure(parser: Parser) -> None:
     parser.add_argument(
         "--metrics",
         default="psnr,ssim,ms_ssim",
-        help="of psnr,ssim,ms_ssim,lpips,vmaf,xpsnr,iv_psnr",
+        help="of psnr,ssim,ms_ssim,lpips,vmaf,xpsnr,iv_psnr,dssim,tof,warping_error,flicker,"
+        "regions (PSNR of still and of moving pixels)",
     )
     _json(parser)
 

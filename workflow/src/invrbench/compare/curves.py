@@ -12,7 +12,7 @@ Point = dict[str, Any]
 Hulls = Mapping[str, Mapping[str, str]]
 
 # Metrics that fall as pictures get better.
-FALLING_METRICS = frozenset({"lpips"})
+FALLING_METRICS = frozenset({"lpips", "dssim1", "dssim2", "tof", "warping_error", "flicker"})
 
 # Columns a BD-rate is computed of, in the order of every report.
 BD_METRICS = (
@@ -27,6 +27,13 @@ BD_METRICS = (
     "xpsnr_y_db",
     "lpips",
     "iv_psnr_db",
+    "psnr_rgb_still_db",
+    "psnr_rgb_moving_db",
+    "dssim1",
+    "dssim2",
+    "tof",
+    "warping_error",
+    "flicker",
 )
 
 NOT_MEASURED = "not measured"

@@ -36,9 +36,10 @@ POINT_COLUMNS = (
     "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason",
     "sandbox", "bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent", "psnr_y_db",
     "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db", "psnr_rgb_db", "ssim_y",
-    "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "fit_seconds",
-    "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel", "parameters",
-    "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
+    "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "dssim1",
+    "dssim2", "tof", "warping_error", "flicker", "psnr_rgb_still_db", "psnr_rgb_moving_db",
+    "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
+    "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
     "bitstream_md5", "decoded_md5", "source_md5",
 )  # fmt: skip
 BD_COLUMNS = (
@@ -50,6 +51,7 @@ BD_COLUMNS = (
 # Decimals of a column in the tables; others are written as Python writes them.
 _DECIMALS = {
     "rate_vs_anchor_percent": 2,
+    "warping_error": 9,
     "fit_seconds": 3,
     "encode_seconds": 3,
     "decode_seconds": 3,
@@ -391,7 +393,7 @@ def point_columns(points: Sequence[Point]) -> list[str]:
     """Columns of points.tsv: always the fixed ones, the metrics' reasons, then what else is there.
 
     >>> point_columns([])[-3:]
-    ['xpsnr_y_db_reason', 'iv_psnr_db_reason', 'rate_vs_anchor_reason']
+    ['psnr_rgb_still_db_reason', 'psnr_rgb_moving_db_reason', 'rate_vs_anchor_reason']
     """
     metrics = POINT_COLUMNS[POINT_COLUMNS.index("psnr_y_db") : POINT_COLUMNS.index("fit_seconds")]
     columns = [*POINT_COLUMNS, *(reason_column(name) for name in (*metrics, RATIO))]

@@ -70,9 +70,18 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             name="view",
-            columns=("iv_psnr_db",),
+            columns=(
+                "iv_psnr_db",
+                "dssim1",
+                "dssim2",
+                "tof",
+                "warping_error",
+                "flicker",
+                "psnr_rgb_still_db",
+                "psnr_rgb_moving_db",
+            ),
             entry="view",
-            modules=("view.py", "colour.py", "pooling.py"),
+            modules=("view.py", "dssim.py", "temporal.py", "colour.py", "pooling.py"),
         ),
     )
 }

@@ -31,6 +31,11 @@ METRICS: dict[str, tuple[str, ...]] = {
     "vmaf": ("vmaf",),
     "xpsnr": ("xpsnr_y_db",),
     "iv_psnr": ("iv_psnr_db",),
+    "dssim": ("dssim1", "dssim2"),
+    "tof": ("tof",),
+    "warping_error": ("warping_error",),
+    "flicker": ("flicker",),
+    "regions": ("psnr_rgb_still_db", "psnr_rgb_moving_db"),
 }
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 NO_FRAME_RATE = "XPSNR of a video depends on its frame rate: give --fps"

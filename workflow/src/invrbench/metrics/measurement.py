@@ -3,6 +3,7 @@
 Holds no arithmetic, so it is part of no family's key.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,19 @@ def without_values(
         reasons=dict.fromkeys(columns, reason),
         versions=versions or {},
     )
+
+
+def joined(parts: Iterable[Measurement]) -> Measurement:
+    """One measurement that has the columns of all parts, in their order."""
+    whole = Measurement(values={})
+    for part in parts:
+        whole = Measurement(
+            values=whole.values | part.values,
+            reasons=whole.reasons | part.reasons,
+            frames=whole.frames | part.frames,
+            versions=whole.versions | part.versions,
+        )
+    return whole
 
 
 def check_pair(reference: RawVideo, decoded: RawVideo) -> None:

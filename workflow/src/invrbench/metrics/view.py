@@ -1,5 +1,6 @@
-"""IV-PSNR, the PSNR of immersive video: small shifts and a global colour offset are forgiven.
+"""Metrics of one rendered view: IV-PSNR here, DSSIM and temporal consistency in their modules.
 
+IV-PSNR is the PSNR of immersive video: small shifts and a global colour offset are forgiven.
 For each direction (decoded against source, source against decoded) and every pixel the best match
 within ±2 pixels is taken, after one side has been shifted by the mean difference of each component,
 limited to 1 % of the sample range. A match is best in the 4:1:1 weighted squared error; each
@@ -19,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from invrbench.metrics import dssim, temporal
 from invrbench.metrics.colour import full_range_709
-from invrbench.metrics.measurement import Measurement, check_pair
+from invrbench.metrics.measurement import Measurement, check_pair, joined
 from invrbench.metrics.pooling import pool
 from invrbench.video.format import RawVideo, VideoFormat
 
-COLUMNS = ("iv_psnr_db",)
+COLUMNS = ("iv_psnr_db", *dssim.COLUMNS, *temporal.COLUMNS)
 VERSION = (
     "invrbench view 1: IV-PSNR of N0535 for perspective pictures, radius 2, weights 4:1:1, "
     "offset limit 0.01, peak 2^bitDepth−1, mean of frame dB"
@@ -38,12 +40,18 @@ Components = NDArray[np.int32]
 
 
 def measure(reference: RawVideo, decoded: RawVideo) -> Measurement:
-    """IV-PSNR in dB, mean over frames.
+    """IV-PSNR, DSSIM, temporal consistency and PSNR by region of one view's frames in time order.
 
     Raises:
         SequenceError: formats differ, or a file ends early.
     """
     check_pair(reference, decoded)
+    parts = (_measure_iv_psnr, dssim.measure, temporal.measure)
+    return joined(part(reference, decoded) for part in parts)
+
+
+def _measure_iv_psnr(reference: RawVideo, decoded: RawVideo) -> Measurement:
+    """IV-PSNR in dB, mean over frames."""
     video = reference.format
     frames = [
         iv_psnr(_components(ours, video), _components(theirs, video), video.bit_depth)

@@ -27,6 +27,17 @@ _PSNR = (
     "Mean over frames of 10·log10(peak²/MSE) of the plane, peak = 255·2^(b−8) at bit depth b "
     "(the convention of the reference software; 10 bit: 1020). Lossless planes have no number."
 )
+_DSSIM = (
+    "(1 − SSIM)/2 of R, G, B in [0, 1], uniform 7×7 window, K = (0.01, 0.03), sample covariance "
+    "(scikit-image), mean over components and frames; lower is better."
+)
+_REGION_PSNR = (
+    "Mean over frames of 10·log10(1/MSE), MSE over R, G, B in [0, 1] of the view's pixels that are"
+)
+_STILL = (
+    "A pixel is still if the standard deviation over time of each of its R, G, B is at most 0.02 "
+    "of full scale in the source, else moving; needs two instants."
+)
 
 METRICS: dict[str, Metric] = {
     "psnr_y_db": Metric("PSNR-Y", "dB", 2, f"Luma. {_PSNR}"),
@@ -77,6 +88,40 @@ METRICS: dict[str, Metric] = {
         "Immersive-video PSNR (N0535): best match within 2 pixels, global offset removed up to a "
         "limit, planes weighted 4:1:1, mean over frames.",
     ),
+    "dssim1": Metric("DSSIM1", "", 4, f"{_DSSIM} Data range L = 1, that of the samples."),
+    "dssim2": Metric(
+        "DSSIM2",
+        "",
+        4,
+        f"{_DSSIM} Data range L = 2, scikit-image's former default for floating-point pictures: "
+        "several published tables use it. Never compare it with DSSIM1.",
+    ),
+    "tof": Metric(
+        "tOF",
+        "pixel",
+        3,
+        "Mean L2 norm of the difference between the Farnebäck flows (0.5, 3, 15, 3, 5, 1.2) of "
+        "source and decoded view, over all pixels and all pairs of neighbouring instants; "
+        "TecoGAN's script crops and skips the first and last two frames. Lower is better.",
+    ),
+    "warping_error": Metric(
+        "Warping error",
+        "",
+        6,
+        "Decoded instant t+1 brought back to t along the source's Farnebäck flow; mean squared "
+        "difference to decoded instant t over R, G, B in [0, 1], pixels that fail the check "
+        "|f+b|² ≤ 0.01·(|f|²+|b|²) + 0.5 or leave the picture left out, mean over pairs. The "
+        "source's own is not zero; a blurred view has a small one. Lower is better.",
+    ),
+    "flicker": Metric(
+        "Flicker",
+        "8-bit levels",
+        2,
+        "Mean over still pixels of |σ(decoded) − σ(source)|, σ: standard deviation over time of "
+        f"BT.709 luma, 0 to 255. {_STILL} Lower is better.",
+    ),
+    "psnr_rgb_still_db": Metric("PSNR-RGB, still", "dB", 2, f"{_REGION_PSNR} still. {_STILL}"),
+    "psnr_rgb_moving_db": Metric("PSNR-RGB, moving", "dB", 2, f"{_REGION_PSNR} moving. {_STILL}"),
 }
 
 
