@@ -1,0 +1,154 @@
+"""Fit an Instant-NGP field to every instant of a scene in turn."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from inrkit.compositing import background_colour
+from inrkit.errors import CodecError
+from inrkit.fit import Training
+from inrkit.grids import level_sizes
+from inrkit.job import FitJob, run_verb
+from inrkit.layers import macs_of
+from inrkit.rays import view_rays
+from inrkit.scene import RayBatches, adam_bytes, open_scene
+from inrkit.scene_codec import SceneFormat
+from inrkit.scene_fit import fit_instants, save_instants, steps_per_instant
+from inrkit.schedule import WarmUpCosine
+from model import NgpField
+from structure import Structure
+from torch import Tensor
+
+UPDATE_ALL = 16  # steps between two looks at the occupancy grid
+LEAST_RAYS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """A fit's parameters beside its structure, as codec.toml gives them.
+
+    Args:
+        steps: of all instants together.
+        batch_samples: samples per step; the number of rays follows from how many each needs.
+        most_rays: per step.
+        learning_rate: of Adam.
+        final_rate: share of it at the last step.
+        warm_up: share of the steps until it is reached.
+        opacity_loss: weight of the entropy of rays' opacities, which clears haze.
+        occupancy_decay: of the densities that the occupancy grid remembers, per 16 steps.
+        background: black or white.
+        warm_start: whether an instant starts from the field of the one before.
+    """
+
+    steps: int
+    batch_samples: int
+    most_rays: int
+    learning_rate: float
+    final_rate: float
+    warm_up: float
+    opacity_loss: float
+    occupancy_decay: float
+    background: str
+    warm_start: bool
+
+
+class Trained(NgpField):
+    """The field while it is fitted; the samples that a ray lately needed are in the checkpoint."""
+
+    samples_per_ray: Tensor
+
+    def __init__(self, structure: Structure, scene: SceneFormat) -> None:
+        super().__init__(structure, scene)
+        self.register_buffer("samples_per_ray", torch.tensor(float(structure.samples)))
+
+    def ray_count(self, parameters: Parameters) -> int:
+        """Rays whose samples fill a batch."""
+        fitting = int(parameters.batch_samples / max(float(self.samples_per_ray), 1.0))
+        return max(LEAST_RAYS, min(fitting, parameters.most_rays))
+
+
+def opacity_entropy(opacity: Tensor) -> Tensor:
+    """Mean −o·ln o of opacities: least where rays end in something or nothing. Source: ngp_pl."""
+    held = opacity.clamp(1e-6, 1)
+    return -(held * held.log()).mean()
+
+
+def parameters_of(job: FitJob) -> tuple[Structure, Parameters]:
+    """Structure and training of a fit.
+
+    Raises:
+        CodecError: a parameter cannot be.
+    """
+    shape = set(Structure.__dataclass_fields__)
+    others = {name: value for name, value in job.parameters.items() if name not in shape}
+    parameters = Parameters(**others)
+    if parameters.background not in ("black", "white"):
+        raise CodecError(f"the background {parameters.background!r} is neither black nor white.")
+    return Structure.of(job.parameters), parameters
+
+
+def main(job: FitJob) -> None:
+    """Write the fields of all instants to ``./model``."""
+    structure, parameters = parameters_of(job)
+    scene = SceneFormat.of(job, background=parameters.background)
+    sizes = level_sizes(
+        levels=structure.levels,
+        least=structure.least,
+        most=structure.most,
+        table=1 << structure.table_bits,
+    )
+    values = structure.channels * sum(rows for _, rows in sizes) + structure.cells**3
+    views = open_scene(job, model_bytes=adam_bytes(values))
+    background = background_colour(scene.background, views.device)
+
+    def loss_of(
+        model: Trained, batches: RayBatches, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        if step % UPDATE_ALL == 0 and step:
+            model.occupancy.update(
+                model.densities,
+                threshold=model.threshold,
+                decay=parameters.occupancy_decay,
+                generator=generator,
+            )
+        batch = batches.draw(generator, model.ray_count(parameters))
+        shading = model.shade(batch.rays, generator)
+        model.samples_per_ray.copy_(shading.kept.sum() / len(batch))
+        error = (shading.rendered.over(background) - batch.colours).square().mean()
+        entropy = opacity_entropy(shading.rendered.opacity)
+        return error + parameters.opacity_loss * entropy, error
+
+    steps = steps_per_instant(parameters.steps, views.instants)
+    training = Training(
+        steps=steps,
+        learning_rate=parameters.learning_rate,
+        schedule=WarmUpCosine(steps, warm_up=parameters.warm_up, end=parameters.final_rate),
+        seed=job.seed,
+        betas=(0.9, 0.99),
+        eps=1e-15,
+        precision="fp32",
+    )
+    models = fit_instants(
+        job,
+        views,
+        build=lambda: Trained(structure, scene).to(views.device),
+        loss_of=loss_of,
+        training=training,
+        rays=parameters.most_rays,
+        warm_start=parameters.warm_start,
+    )
+    fields = [model.cpu() for model in models]
+    view = views.views[0]
+    with torch.inference_mode():
+        fields[0].start_rendering()
+        macs = macs_of(fields[0], view_rays(view, torch.device("cpu")))
+    save_instants(
+        scene,
+        fields,
+        structure.to_header(),
+        macs_per_pixel=macs / math.prod((view.width, view.height)),
+    )
+
+
+if __name__ == "__main__":
+    run_verb(FitJob, main)
