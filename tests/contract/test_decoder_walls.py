@@ -8,7 +8,7 @@ import pytest
 from invrbench.codec.closure import verb_files
 from invrbench.codec.conformance import FAILED, PASSED
 from invrbench.codec.manifest import read_manifest
-from invrbench.codec.runner import run_decode, workspace
+from invrbench.codec.runner import Order, run_decode, workspace
 from invrbench.codec.sandbox import strongest_level
 from invrbench.errors import ContractError
 from invrbench.video.format import RawVideo
@@ -23,9 +23,15 @@ def decode(folder: Path, bitstream: Path, clip: RawVideo, space: Path) -> Path:
     manifest = read_manifest(folder)[folder.name]
     log = space.parent / "decode.log"
     _, frames = run_decode(
-        manifest, bitstream, folder=space, log=log, device="cpu", threads=1, expected=clip.format
+        manifest,
+        bitstream,
+        folder=space,
+        log=log,
+        device="cpu",
+        threads=1,
+        order=Order.video(clip.format),
     )
-    return frames
+    return frames[""].path
 
 
 @needs_walls

@@ -56,13 +56,14 @@ def test_an_entry_says_format_class_and_source(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_named_with_the_file_and_the_allowed_keys(tmp_path: Path) -> None:
     message = refusal(tmp_path, ENTRY.replace("class:", "clas:"))
-    assert "own.yaml: sequences[0] has unknown key clas; allowed are class, cuts, " in message
+    assert "own.yaml: sequences[0] has unknown key clas; allowed are bounds, class, cuts, " in message
     assert "(nearest: class)" in message
 
 
 def test_an_unknown_source_kind_names_the_kinds(tmp_path: Path) -> None:
     message = refusal(tmp_path, ENTRY.replace("kind: local", "kind: url"))
-    assert "source.kind is 'url'; use package, embedded, local, images, sequence." in message
+    kinds = "package, embedded, local, images, sequence, transforms, miv, llff"
+    assert f"source.kind is 'url'; use {kinds}." in message
 
 
 def test_an_unknown_key_of_a_source_is_named(tmp_path: Path) -> None:

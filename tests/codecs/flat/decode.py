@@ -13,6 +13,9 @@ pixel_format = PIXEL_FORMATS[index]
 frame = np.empty(sum(plane_samples(pixel_format, width, height)), sample_type(pixel_format))
 for plane, mean in zip(split(frame, pixel_format, width, height), means, strict=True):
     plane[:] = mean
-with Path(job["output"]).open("wb") as raw:
-    for _ in range(frames):
-        raw.write(frame.tobytes())
+output = Path(job["output"])
+for view in job.get("render", [None]):
+    path = output / f"{view['id']}.raw" if view else output
+    with path.open("wb") as raw:
+        for _ in view["times"] if view else range(frames):
+            raw.write(frame.tobytes())

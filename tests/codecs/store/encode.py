@@ -1,4 +1,7 @@
-"""Lossless control: the raw file in an .xz stream. ``encode.py job.json``."""
+"""Lossless control: the raw files in an .xz stream. ``encode.py job.json``.
+
+Of a scene a line of JSON with the length of each view's file comes first.
+"""
 
 import json
 import lzma
@@ -7,7 +10,13 @@ from pathlib import Path
 
 job = json.loads(Path(sys.argv[1]).read_text())
 compressor = lzma.LZMACompressor(preset=job["rate_point"]["parameters"]["level"])
-with Path(job["source"]["path"]).open("rb") as raw, Path("bitstream.bin").open("wb") as bitstream:
-    while chunk := raw.read(1 << 20):
-        bitstream.write(compressor.compress(chunk))
+views = {view["id"]: Path(view["path"]) for view in job.get("views", [])}
+index = json.dumps({view: path.stat().st_size for view, path in views.items()}) + "\n"
+with Path("bitstream.bin").open("wb") as bitstream:
+    if views:
+        bitstream.write(compressor.compress(index.encode()))
+    for path in views.values() or [Path(job["source"]["path"])]:
+        with path.open("rb") as raw:
+            while chunk := raw.read(1 << 20):
+                bitstream.write(compressor.compress(chunk))
     bitstream.write(compressor.flush())

@@ -224,9 +224,8 @@ class Dag:
         return _known(self.plan.fits, address.folder, self.settings.ctc)
 
     def source_files(self, wildcards: Any) -> list[str]:
-        """The file behind a sequence, so that a newer one is noticed."""
-        path = self.plan.sources[wildcards.sequence].file.path
-        return [] if path is None or path.is_dir() else [str(path)]
+        """The files behind a sequence, so that newer ones are noticed."""
+        return [str(path) for path in self.plan.sources[wildcards.sequence].files]
 
     def source_key(self, wildcards: Any) -> str:
         """Digest of how the sequence's raw file is made."""

@@ -22,12 +22,13 @@ def digest_value(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def md5_file(path: Path) -> str:
-    """MD5 of a file's bytes as hexadecimal text (the field's habit for YUV files)."""
+def md5_file(*paths: Path) -> str:
+    """MD5 of the bytes of a file, or of several in a row, as hexadecimal text."""
     md5 = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            md5.update(chunk)
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                md5.update(chunk)
     return md5.hexdigest()
 
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anchorkit import annexb, ffmpeg, obu
-from anchorkit.job import AnchorError, EncodeJob, read_encode_job, run_verb
+from anchorkit import annexb, ffmpeg, obu, simulcast
+from anchorkit.job import AnchorError, EncodeJob, read_encode_jobs, run_verb
 from anchorkit.samples import AT_10_BIT, RGB_AS_YUV444, Conversion
 
 
@@ -65,7 +65,19 @@ AV1 = Codec(
 
 
 def _encode(codec: Codec, options: Callable[[EncodeJob], list[str]], file: dict[str, Any]) -> None:
-    job = read_encode_job(file)
+    coded = {view: _stream(codec, options, job) for view, job in read_encode_jobs(file).items()}
+    streams = {view: stream for view, (stream, _) in coded.items()}
+    is_scene = "" not in streams
+    Path("bitstream.bin").write_bytes(simulcast.pack(streams) if is_scene else streams[""])
+    version = next(iter(coded.values()))[1]
+    if version:
+        Path("notes.json").write_text(json.dumps({"tools": {codec.encoder: version}}))
+
+
+def _stream(
+    codec: Codec, options: Callable[[EncodeJob], list[str]], job: EncodeJob
+) -> tuple[bytes, str]:
+    """The elementary stream of a job, and the encoder's version or nothing."""
     conversion = next((c for c in codec.conversions if c.source == job.pixel_format), None)
     if not conversion and job.pixel_format not in codec.coded:
         raise AnchorError(
@@ -74,18 +86,31 @@ def _encode(codec: Codec, options: Callable[[EncodeJob], list[str]], file: dict[
         )
     full, log = ffmpeg.encode(job, options(job), muxer=codec.format, conversion=conversion)
     stream = codec.without_ballast(full)
-    Path("bitstream.bin").write_bytes(annexb.mark_converted(stream) if conversion else stream)
     version = re.search(codec.version, log + full.decode("latin-1"))
-    if version:
-        Path("notes.json").write_text(json.dumps({"tools": {codec.encoder: version[1]}}))
+    coded = annexb.mark_converted(stream) if conversion else stream
+    return coded, version[1] if version else ""
 
 
 def _decode(codec: Codec, file: dict[str, Any]) -> None:
-    bitstream = Path(file["bitstream"])
-    with bitstream.open("rb") as head:
+    bitstream, output = Path(file["bitstream"]), Path(file["output"])
+    if "render" not in file:
+        _write_frames(codec, bitstream, output)
+        return
+    streams = simulcast.unpack(bitstream.read_bytes())
+    for view in (each["id"] for each in file["render"]):
+        if view not in streams:
+            raise AnchorError(f"view {view} is not coded; expected one of {', '.join(streams)}.")
+        part = Path("stream.bin")
+        part.write_bytes(streams[view])
+        _write_frames(codec, part, output / f"{view}.raw")
+        part.unlink()
+
+
+def _write_frames(codec: Codec, stream: Path, output: Path) -> None:
+    with stream.open("rb") as head:
         converted = annexb.is_marked_converted(head.read(5))
     conversions = {c.coded: c for c in codec.conversions} if converted else {}
-    ffmpeg.decode(bitstream, Path(file["output"]), demuxer=codec.format, conversions=conversions)
+    ffmpeg.decode(stream, output, demuxer=codec.format, conversions=conversions)
 
 
 def run_encode(codec: Codec, options: Callable[[EncodeJob], list[str]]) -> None:

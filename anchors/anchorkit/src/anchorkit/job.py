@@ -42,26 +42,34 @@ class EncodeJob:
         return period
 
 
-def read_encode_job(job: dict[str, Any]) -> EncodeJob:
-    """The encode job in a parsed job file.
+def read_encode_jobs(job: dict[str, Any]) -> dict[str, EncodeJob]:
+    """What a parsed job file asks to be coded: a scene's views by id, or a video under "".
 
     Raises:
         AnchorError: a key is absent.
     """
     try:
         source = job["source"]
-        return EncodeJob(
-            path=Path(source["path"]),
-            pixel_format=source["pixel_format"],
-            width=source["width"],
-            height=source["height"],
-            fps=str(source["fps"]),
-            frames=source["frames"],
-            configuration=job["configuration"],
-            qp=job["rate_point"]["parameters"]["qp"],
-        )
+        if "views" not in job:
+            return {"": _encode_job(job, source["path"], source["frames"])}
+        views = job["views"]
+        return {v["id"]: _encode_job(job, v["path"], len(v["times"])) for v in views}
     except KeyError as missing:
         raise AnchorError(f"job.json has no {missing}; it is not an encode job.") from None
+
+
+def _encode_job(job: dict[str, Any], path: str, frames: int) -> EncodeJob:
+    source = job["source"]
+    return EncodeJob(
+        path=Path(path),
+        pixel_format=source["pixel_format"],
+        width=source["width"],
+        height=source["height"],
+        fps=str(source["fps"]),
+        frames=frames,
+        configuration=job["configuration"],
+        qp=job["rate_point"]["parameters"]["qp"],
+    )
 
 
 def pick_structure(

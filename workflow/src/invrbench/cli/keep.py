@@ -14,7 +14,7 @@ from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
 from invrbench.results.expected import write_expected
 from invrbench.results.plan import Plan, load_plan
-from invrbench.results.points import point_row
+from invrbench.results.points import point_rows
 from invrbench.results.records import read_usable_record, write_record
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def adopt(arguments: Any) -> int:
     broken = _broken_content(plan)
     for path, why in broken.items():
         logger.warning("%s: %s; it will be made anew.", path.relative_to(plan.root), why)
-    rows = [point_row(plan, point) for point in plan.points]
+    rows = [row for point in plan.points for row in point_rows(plan, point)]
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
@@ -115,7 +115,12 @@ def expect(arguments: Any) -> int:
             raise InputError(
                 f"ctc/{arguments.ctc}.yaml runs no {name}; {suggest(name, plan.manifests)}."
             )
-        mine = [point_row(plan, p) for p in plan.points if p.address.codec == name]
+        mine = [
+            row
+            for point in plan.points
+            if point.address.codec == name
+            for row in point_rows(plan, point)
+        ]
         count = write_expected(plan.manifests[name], mine, plan.root)
         logger.info("%s: %d points expected from now on.", name, count)
     return 0

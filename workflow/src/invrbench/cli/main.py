@@ -107,6 +107,7 @@ def _check(parser: Parser) -> None:
 def _view(parser: Parser) -> None:
     parser.add_argument("points", nargs="+", help="folders of points of one sequence")
     parser.add_argument("-o", "--output", required=True, help="video file, e.g. clip.mp4")
+    parser.add_argument("--view", default="", help="of a scene; its first one without it")
     _conditions(parser)
 
 

@@ -15,12 +15,13 @@ def _repeat(verb: str, *words: str, ctc: str) -> str:
 def source(arguments: Any) -> int:
     """Make a sequence's raw file."""
     from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
+    from invrbench.results.sources import prepare_source
 
     follow_the_run()
     root = repository()
     sequences = load_sequences(root / "ctc" / "sequences")
     ref = SequenceRef.parse(arguments.sequence, sequences)
-    execute.prepare_source(root, resolve(ref, sequences, load_paths(root)), str(ref))
+    prepare_source(root, resolve(ref, sequences, load_paths(root)), str(ref))
     return 0
 
 

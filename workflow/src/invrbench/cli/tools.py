@@ -84,5 +84,5 @@ def view(arguments: Any) -> int:
 
     root = repository()
     points = [find_point(folder, arguments.ctc)[1] for folder in arguments.points]
-    write_side_by_side(root, points, Path(arguments.output))
+    write_side_by_side(root, points, Path(arguments.output), arguments.view)
     return 0

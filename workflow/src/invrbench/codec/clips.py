@@ -12,6 +12,7 @@ from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, res
 from invrbench.errors import ConditionsError
 from invrbench.video.format import PIXEL_FORMATS, RawVideo, VideoFormat
 from invrbench.video.prepare import prepare
+from invrbench.video.scenes import ResolvedScene
 
 Plane = NDArray[Any]
 CONDITIONS = "smoke"  # whose first moving sequence the clips are cut from
@@ -29,6 +30,8 @@ def load_clip(root: Path, folder: Path) -> RawVideo:
     here = load_paths(root)
     for ref in conditions.sequences:
         source = resolve(ref, sequences, here)
+        if isinstance(source, ResolvedScene):
+            continue
         if source.format.frames > 1 and source.format.pixel_format == "yuv420p":
             found = prepare(source, folder / "clip.raw")
             return RawVideo(Path(found["path"]), source.format)

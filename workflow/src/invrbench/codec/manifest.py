@@ -54,6 +54,7 @@ class Manifest:
     min_frames: int = 1
     max_frames: int | None = None
     min_size: int = 1
+    renders: Literal["any", "coded-views"] = "any"
     skip: Mapping[str, str] = field(default_factory=dict)
     paper: str = ""
     document: str = ""
@@ -271,6 +272,7 @@ def _build(raw: Mapping[str, Any], folder: Path, variant: str) -> Manifest:
         min_frames=supports.get("min_frames", 1),
         max_frames=supports.get("max_frames"),
         min_size=supports.get("min_size", 1),
+        renders=supports.get("renders", "any"),
         skip=supports.get("skip", {}),
         joins=tuple(raw.get("joins", ())),
         packages=tuple(raw.get("packages", ())),

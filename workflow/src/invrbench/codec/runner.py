@@ -18,7 +18,7 @@ from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.digest import write_json
 from invrbench.errors import ContractError, LimitError
 from invrbench.video.ffmpeg import find_ffmpeg
-from invrbench.video.format import VideoFormat
+from invrbench.video.format import RawVideo, VideoFormat
 
 LOG_TAIL_LINES = 30
 _SLACK_BYTES = 1 << 20  # decode may write logs and notes beside its frames
@@ -38,6 +38,35 @@ class VerbRun:
     device: str
     command: str
     notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a decoder is asked for: its files' formats by view id, or one under "" for a video.
+
+    ``render`` holds the cameras and times of a scene's views, as jobs hold them.
+    """
+
+    formats: Mapping[str, VideoFormat]
+    render: tuple[dict[str, Any], ...] = ()
+
+    @classmethod
+    def video(cls, layout: VideoFormat) -> "Order":
+        """All frames of a video in one file."""
+        return cls({"": layout})
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of all files together."""
+        return sum(layout.file_bytes for layout in self.formats.values())
+
+    def output(self, work: Path) -> Path:
+        """Where the decoder writes: a file, or a folder of one file per view."""
+        return work / ("decoded" if self.render else "decoded.raw")
+
+    def file(self, work: Path, view: str) -> Path:
+        """The file of one view."""
+        return self.output(work) / f"{view}.raw" if self.render else self.output(work)
 
 
 @contextmanager
@@ -107,19 +136,22 @@ def check_bitstream(manifest: Manifest, path: Path) -> None:
         )
 
 
-def check_decoded(manifest: Manifest, path: Path, expected: VideoFormat) -> None:
+def check_decoded(manifest: Manifest, path: Path, expected: VideoFormat, view: str = "") -> None:
     """Refuse decoded output that is not exactly the frames of the source's format.
 
     Raises:
         ContractError: with both lengths in bytes and frames.
     """
+    which = f" of view {view}" if view else ""
     if path.is_symlink() or not path.is_file():
-        raise ContractError(f"{manifest.codec}: decode wrote no file.")
+        wanted = f" {path.name} in the folder that its job names as output" if view else ""
+        raise ContractError(f"{manifest.codec}: decode wrote no file{wanted}.")
     size = path.stat().st_size
     if size != expected.file_bytes:
         frames = size / expected.frame_bytes
         raise ContractError(
-            f"{manifest.codec}: decode wrote {size} bytes ({frames:g} frames of {expected.width}x"
+            f"{manifest.codec}: decode wrote {size} bytes{which} ({frames:g} frames of "
+            f"{expected.width}x"
             f"{expected.height} {expected.pixel_format}); expected {expected.file_bytes} "
             f"({expected.frames} frames)."
         )
@@ -184,14 +216,15 @@ def run_decode(
     log: Path,
     device: str,
     threads: int,
-    expected: VideoFormat,
-) -> tuple[VerbRun, Path]:
+    order: Order,
+) -> tuple[VerbRun, dict[str, RawVideo]]:
     """Decode a bitstream inside the strongest sandbox of this machine.
 
-    The decoder gets the bitstream and its declared files; it is not told the size it must write.
+    The decoder gets the bitstream and its declared files, and of a scene the cameras to render;
+    it is not told the size or format of what it must write.
 
     Returns:
-        The run, and the path of the decoded frames inside ``folder``.
+        The run, and the decoded files inside ``folder``, by view id.
 
     Raises:
         ContractError: the decoder failed or wrote the wrong number of bytes.
@@ -205,10 +238,13 @@ def run_decode(
         "schema": 1,
         "verb": "decode",
         "bitstream": str(inside / "bitstream.bin"),
-        "output": str(inside / "work" / "decoded.raw"),
+        "output": str(order.output(inside / "work")),
         "device": device,
         "threads": threads,
     }
+    if order.render:
+        job["render"] = list(order.render)
+        order.output(folder / "work").mkdir()
     write_json(folder / "work" / "job.json", job)
     words = _argv(manifest, "decode", interpreter_of(manifest), str(inside / "code"))
     mounts = _decode_mounts(manifest, folder, device)
@@ -222,11 +258,14 @@ def run_decode(
         threads=threads,
         device=device,
     )
-    limits = _limits(manifest, "decode", expected.file_bytes + _SLACK_BYTES)
+    limits = _limits(manifest, "decode", order.file_bytes + _SLACK_BYTES)
     outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
     if outcome.failure:
         raise _fail(manifest, "decode", outcome, log)
-    decoded = folder / "work" / "decoded.raw"
-    check_decoded(manifest, decoded, expected)
+    decoded = {}
+    for view, layout in order.formats.items():
+        path = order.file(folder / "work", view)
+        check_decoded(manifest, path, layout, view)
+        decoded[view] = RawVideo(path, layout)
     command = shlex.join(manifest.commands["decode"]) + " job.json"
     return VerbRun(outcome, level, device, command, _notes(folder / "work")), decoded

@@ -8,7 +8,7 @@ from typing import Any
 
 from invrbench.codec.clips import derive, format_of
 from invrbench.codec.manifest import BUDGETS, Manifest, RatePoint, Verb
-from invrbench.codec.runner import check_bitstream, run_decode, run_in_the_open, workspace
+from invrbench.codec.runner import Order, check_bitstream, run_decode, run_in_the_open, workspace
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, InvrError, ManifestError
 from invrbench.video.format import RawVideo, VideoFormat
@@ -229,9 +229,9 @@ class Trial:
                 log=self._fresh_log(),
                 device=self._device_of(manifest, "decode"),
                 threads=manifest.resources_of("decode").threads,
-                expected=stream.format,
+                order=Order.video(stream.format),
             )
-            return Decoded(md5_file(decoded), run.level, run.outcome.wall_seconds)
+            return Decoded(md5_file(decoded[""].path), run.level, run.outcome.wall_seconds)
 
     def base_decoded(self) -> Decoded:
         """What the clip's bitstream decodes to."""

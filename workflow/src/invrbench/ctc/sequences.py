@@ -4,16 +4,19 @@ import importlib.metadata
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import is_id, suggest
-from invrbench.errors import ConditionsError, SequenceError, UnsupportedError
+from invrbench.errors import ConditionsError, SequenceError, SourceMissing, UnsupportedError
 from invrbench.schema import check_structure
+from invrbench.video.cameras import Bounds
 from invrbench.video.format import VideoFormat
+from invrbench.video.multiview import SCENE_KINDS, read_scene
+from invrbench.video.scenes import ResolvedScene, SceneView, ViewSplit
 from invrbench.video.sources import ResolvedSource, SourceFile
 from invrbench.video.steps import Step, step_from_json
 
@@ -80,7 +83,9 @@ class Sequence:
     """One entry: what the whole raw file holds, where it comes from, who vouches for its md5.
 
     ``scene_cuts`` are the frames that open a new scene. ``cuts`` maps ``start+count`` to the md5
-    of that part's raw file. ``folder`` is where the entry's file lies, ``origin`` its name.
+    of that part's raw file. A scene's ``format`` is one view's, ``md5s`` are its views', and
+    ``bounds`` overrule those of its description. ``folder`` is where the entry's file lies,
+    ``origin`` its name.
     """
 
     id: str
@@ -94,8 +99,16 @@ class Sequence:
     md5_source: str | None = None
     cuts: Mapping[str, str] = field(default_factory=dict)
     scene_cuts: tuple[int, ...] = ()
+    bounds: Bounds | None = None
+    view_splits: Mapping[str, ViewSplit] = field(default_factory=dict)
+    md5s: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
     origin: str = ""
+
+    @property
+    def is_scene(self) -> bool:
+        """Whether it has several views."""
+        return self.source["kind"] in SCENE_KINDS
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -228,13 +241,19 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
     except (SequenceError, ZeroDivisionError) as problem:
         raise SequenceError(f"{where}: sequence {name}: {problem}") from None
     for file in _file_names(entry["source"]):
-        if entry["source"]["kind"] in ("local", "images") and Path(file).is_absolute():
+        if Path(file).is_absolute() and entry["source"]["kind"] not in ("package", "embedded"):
             raise SequenceError(
                 f"{where}: sequence {name}: source names {file}, a path of one machine; write "
                 "the file name here and its place in ctc/paths.yaml."
             )
     if entry["source"]["kind"] == "images" and layout.pixel_format != "rgb24":
         raise SequenceError(f"{where}: sequence {name}: images need pixel_format rgb24.")
+    is_scene = entry["source"]["kind"] in SCENE_KINDS
+    if is_scene != ("view_splits" in entry):
+        raise SequenceError(
+            f"{where}: sequence {name}: view_splits "
+            + ("is missing; name its test views there." if is_scene else "is for scenes only.")
+        )
     return Sequence(
         id=name,
         sequence_class=entry["class"],
@@ -247,9 +266,22 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
         md5_source=entry.get("md5_source"),
         cuts=entry.get("cuts", {}),
         scene_cuts=tuple(entry.get("scene_cuts", ())),
+        bounds=_bounds(entry.get("bounds")),
+        view_splits={
+            split: ViewSplit(**{kind: tuple(views) for kind, views in sides.items()})
+            for split, sides in entry.get("view_splits", {}).items()
+        },
+        md5s=entry.get("md5s", {}),
         folder=folder,
         origin=where,
     )
+
+
+def _bounds(entry: Mapping[str, Any] | None) -> Bounds | None:
+    if entry is None:
+        return None
+    low, high = (tuple(corner) for corner in entry["box"])
+    return Bounds(near=entry["near"], far=entry["far"], box=(low, high))
 
 
 def _chain(sequence: Sequence, sequences: Mapping[str, Sequence]) -> list[Sequence]:
@@ -269,18 +301,23 @@ def _chain(sequence: Sequence, sequences: Mapping[str, Sequence]) -> list[Sequen
     return chain
 
 
-def resolve(ref: SequenceRef, sequences: Mapping[str, Sequence], paths: PathMap) -> ResolvedSource:
-    """How the raw file of a reference is made on this machine; reads no sample.
+def resolve(
+    ref: SequenceRef, sequences: Mapping[str, Sequence], paths: PathMap
+) -> ResolvedSource | ResolvedScene:
+    """How the raw files of a reference are made on this machine; reads no sample.
 
     Raises:
-        ConditionsError: unknown sequence.
-        SequenceError: a cut beyond the end, or steps that do not fit.
+        ConditionsError: unknown sequence, or a scene without one of its view splits.
+        SequenceError: a cut beyond the end, steps that do not fit, a description of views that
+            cannot be used.
         UnsupportedError: a view split of a sequence that has one view.
     """
     if ref.sequence not in sequences:
         raise ConditionsError(
             f"sequence {ref.sequence!r} is unknown; {suggest(ref.sequence, sequences)}."
         )
+    if sequences[ref.sequence].is_scene:
+        return _resolve_scene(ref, sequences[ref.sequence], paths)
     if ref.view_split:
         raise UnsupportedError(
             f"{ref}: {ref.sequence} has one view and no view split {ref.view_split!r}; "
@@ -304,6 +341,74 @@ def resolve(ref: SequenceRef, sequences: Mapping[str, Sequence], paths: PathMap)
     return resolved
 
 
+def _resolve_scene(ref: SequenceRef, sequence: Sequence, paths: PathMap) -> ResolvedScene:
+    split = sequence.view_splits.get(ref.view_split or "")
+    if split is None:
+        known = [f"{sequence.id}.{name}" for name in sequence.view_splits]
+        raise ConditionsError(
+            f"sequence {ref}: a scene is named with its view split, which says what is coded and "
+            f"what is judged; known: {', '.join(known)}."
+        )
+    cut = ref.cut or Cut(0, sequence.format.frames)
+    if cut.start + cut.count > sequence.format.frames:
+        raise SequenceError(
+            f"{ref} asks for instants {cut.start} to {cut.start + cut.count - 1}, but the scene "
+            f"has {sequence.format.frames}; choose a shorter cut."
+        )
+    path, missing = _find(sequence, paths)
+    resolved = ResolvedScene(
+        name=str(ref),
+        format=sequence.format.with_frames(cut.count),
+        declared=dict(sequence.source),
+        missing=missing,
+        md5_source=sequence.md5_source,
+    )
+    if path is None:
+        return resolved
+    where = f"{sequence.origin}: {ref}"
+    try:
+        scene = read_scene(sequence.source, path, sequence.format, where=where)
+    except SourceMissing as problem:
+        return replace(resolved, missing=str(problem))
+    sides = split.divide(tuple(scene.views), where)
+    bounds = sequence.bounds or scene.bounds
+    if bounds is None:
+        raise SequenceError(f"{where}: neither the entry nor its description has bounds; add them.")
+    views = {}
+    for name, view in scene.views.items():
+        held = [at for at, time in enumerate(view.times) if 0 <= time - cut.start < cut.count]
+        if not held:
+            continue
+        views[name] = SceneView(
+            id=name,
+            camera=view.camera,
+            times=tuple(view.times[at] - cut.start for at in held),
+            source=ResolvedSource(
+                name=f"{ref} {name}",
+                file=SourceFile(
+                    declared={**sequence.source, "view": name},
+                    format=sequence.format.with_frames(len(view.times)),
+                    path=view.files[0],
+                    view=None if view.is_video and view.downscale == 1 else view,
+                ),
+                steps=(),
+                whole=sequence.format.with_frames(len(view.times)),
+                start=held[0],
+                count=len(held),
+                md5=sequence.md5s.get(name),
+                md5_source=sequence.md5_source,
+            ),
+        )
+    return replace(
+        resolved,
+        bounds=bounds,
+        train=tuple(views[name] for name in sides["train"] if name in views),
+        test=tuple(views[name] for name in sides["test"] if name in views),
+        judged=sides["judged"],
+        files=scene.files,
+    )
+
+
 def _locate(sequence: Sequence, paths: PathMap) -> SourceFile:
     source = sequence.source
     path, missing = _find(sequence, paths)
@@ -318,12 +423,16 @@ def _find(sequence: Sequence, paths: PathMap) -> tuple[Path | None, str | None]:
         path = sequence.folder / source["file"]
         absent = f"source not on this machine: {shown(path)} is missing from this checkout"
         return (path, None) if path.is_file() else (None, absent)
+    if source.get("embedded", False):
+        path = sequence.folder / _file_names(source)[0]
+        absent = f"source not on this machine: {shown(path)}/ is missing from this checkout"
+        return (path, None) if path.is_dir() else (None, absent)
     return paths.find(sequence.id, _file_names(source))
 
 
 def _file_names(source: Mapping[str, Any]) -> list[str]:
     """The names under which a source's file or folder may be found, the usual one first."""
-    names = source.get("file", source.get("folder", []))
+    names = source.get("folder", source.get("file", []))
     return [names] if isinstance(names, str) else list(names)
 
 

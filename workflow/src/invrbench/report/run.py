@@ -77,7 +77,7 @@ def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
             continue
         video = point.source.format
         record = read_usable_record(plan.root / paths.source_record(name)) or {}
-        declared = point.source.file.declared
+        declared = point.source.declared
         infos[name] = SequenceInfo(
             width=video.width,
             height=video.height,

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from invrbench.codec import sandbox
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.runner import (
+    Order,
     VerbRun,
     check_bitstream,
     log_tail,
@@ -19,8 +20,9 @@ from invrbench.codec.runner import (
     workspace,
 )
 from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
-from invrbench.errors import ContractError, InvrError, RecordError, SourceMissing
+from invrbench.errors import ContractError, InvrError, RecordError
 from invrbench.metrics.families import measure as measure_family
+from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
 from invrbench.results.plan import Fit, Point
 from invrbench.results.records import (
@@ -31,9 +33,9 @@ from invrbench.results.records import (
     read_usable_record,
     write_record,
 )
+from invrbench.results.sources import Prepared, coding_fields, load_source
 from invrbench.video.ffmpeg import find_ffmpeg
-from invrbench.video.format import RawVideo, VideoFormat
-from invrbench.video.prepare import prepare
+from invrbench.video.format import RawVideo
 
 DEVICE_VARIABLE = "INVRBENCH_DEVICE"
 ALONE_VARIABLE = "INVRBENCH_ALONE"
@@ -99,39 +101,6 @@ def _recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterat
         raise type(error)(f"{error}\nRepeat it with: {repeat}\nLog: {log}") from error
 
 
-def prepare_source(root: Path, source: Any, sequence: str) -> dict[str, Any]:
-    """Make a sequence's raw file ready and write its record.
-
-    Raises:
-        SequenceError: the file behind the entry is absent or not what the entry says.
-    """
-    cache = root / paths.MD5_CACHE
-    found = prepare(source, root / paths.source_raw(sequence), cache)
-    path = Path(found["path"])
-    if path.is_relative_to(root):
-        found["path"] = path.relative_to(root).as_posix()
-    record = {"kind": "source", "sequence": sequence, "end": now(), **found}
-    write_record(root / paths.source_record(sequence), record)
-    return found
-
-
-def load_source(root: Path, sequence: str) -> tuple[RawVideo, str]:
-    """The prepared raw file of a sequence, and its md5.
-
-    Raises:
-        SourceMissing: it was not prepared, or its file went away.
-    """
-    record = read_record(root / paths.source_record(sequence))
-    path = root / record["path"] if record else None
-    if record is None or path is None or not path.is_file():
-        raise SourceMissing(f"{sequence} is not prepared; run `invrbench source {sequence}` first.")
-    return RawVideo(path.resolve(), VideoFormat.from_json(record["format"])), str(record["md5"])
-
-
-def _source_json(video: RawVideo) -> dict[str, Any]:
-    return {"path": str(video.path), **video.format.to_json()}
-
-
 def _checkpoint(folder: Path, key: str) -> Path:
     """The fit's checkpoint folder: this key's own state, or empty."""
     checkpoint, name = folder / "checkpoint", folder / "checkpoint.key"
@@ -160,7 +129,7 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
     manifest, log = task.manifest, folder / "fit.log"
     folder.mkdir(parents=True, exist_ok=True)
     with _recorded_failure(folder / "fit.failed.json", log, key=task.key, repeat=repeat):
-        video, source_md5 = load_source(root, task.address.sequence)
+        prepared = load_source(root, task.address.sequence)
         start = now()
         common = {"kind": "fit", **asdict(task.address), "key": task.key, "status": "ok"}
         if task.brought is not None:
@@ -172,7 +141,7 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
                 job = {
                     "schema": 1,
                     "verb": "fit",
-                    "source": _source_json(video),
+                    **coding_fields(task.source, prepared),
                     "configuration": task.address.configuration,
                     "fit": {"name": task.address.fit, "parameters": dict(task.parameters)},
                     "budget": task.address.budget,
@@ -197,7 +166,7 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
                 "start": start,
                 "end": now(),
                 "machine": machine_label(),
-                "inputs": {"source_md5": source_md5},
+                "inputs": {"source_md5": prepared.md5},
                 "outputs": digest_tree(folder / "model"),
             }
         )
@@ -214,16 +183,16 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
     manifest, log = point.manifest, folder / "encode.log"
     folder.mkdir(parents=True, exist_ok=True)
     with _recorded_failure(folder / "encode.failed.json", log, key=point.encode_key, repeat=repeat):
-        video, source_md5 = load_source(root, point.address.sequence)
+        prepared = load_source(root, point.address.sequence)
         start = now()
-        inputs: dict[str, Any] = {"source_md5": source_md5}
+        inputs: dict[str, Any] = {"source_md5": prepared.md5}
         bitstream = folder / "bitstream.bin"
         if point.brought is not None:
             check_bitstream(manifest, point.brought)
             write_whole(bitstream, point.brought.read_bytes())
             fields: dict[str, Any] = {"origin": "brought"}
         else:
-            job = _encode_job(root, point, video)
+            job = _encode_job(root, point, prepared)
             if point.fit is not None:
                 inputs["model"] = _model_digest(root, point.fit)
             log.unlink(missing_ok=True)
@@ -257,12 +226,12 @@ def _model_digest(root: Path, task: Fit) -> str:
     return digest_value(record["outputs"])
 
 
-def _encode_job(root: Path, point: Point, video: RawVideo) -> dict[str, Any]:
+def _encode_job(root: Path, point: Point, prepared: Prepared) -> dict[str, Any]:
     manifest, address = point.manifest, point.address
     job: dict[str, Any] = {
         "schema": 1,
         "verb": "encode",
-        "source": _source_json(video),
+        **coding_fields(point.source, prepared),
         "configuration": address.configuration,
         "rate_point": {"id": address.rate_point, "parameters": point.parameters},
         "seed": address.seed,
@@ -285,16 +254,16 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
     folder = root / point.address.folder
     manifest, log = point.manifest, folder / "decode.log"
     with _recorded_failure(folder / "decode.failed.json", log, key=point.decode_key, repeat=repeat):
-        video, _ = load_source(root, point.address.sequence)
         encoded = _encoded(folder)
         start = now()
         log.unlink(missing_ok=True)
         with workspace(root / paths.JOBS) as space:
-            run, decoded = _decode_into(point, folder, space, log, video.format)
-            md5 = md5_file(decoded)
+            run, decoded = decode_into(point, folder, space, log)
+            md5 = md5_of(decoded)
+            listing = [f"{md5_file(v.path)}  {v.path.name}\n" for v in decoded.values()]
             archive = point.keep_decoded or run.outcome.wall_seconds > LONG_DECODE_SECONDS
-            frames.put(root, point.address, RawVideo(decoded, video.format), archive=archive)
-        write_whole(folder / "decoded.md5", f"{md5}  decoded.raw\n")
+            frames.put(root, point.address, decoded, archive=archive)
+        write_whole(folder / "decoded.md5", "".join(listing))
         record = {
             "kind": "decode",
             "status": "ok",
@@ -311,9 +280,10 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
         write_record(folder / "decode.json", record)
 
 
-def _decode_into(
-    point: Point, folder: Path, space: Path, log: Path, expected: VideoFormat
-) -> tuple[VerbRun, Path]:
+def decode_into(
+    point: Point, folder: Path, space: Path, log: Path
+) -> tuple[VerbRun, dict[str, RawVideo]]:
+    """Decode the bitstream in ``folder`` inside ``space``; the decoded files by view."""
     manifest = point.manifest
     return run_decode(
         manifest,
@@ -322,8 +292,19 @@ def _decode_into(
         log=log,
         device=device_for(manifest, "decode"),
         threads=manifest.resources_of("decode").threads,
-        expected=expected,
+        order=order_of(point),
     )
+
+
+def order_of(point: Point) -> Order:
+    """What a point's decoder is asked for."""
+    render = tuple(view.to_json() for view in point.rendered)
+    return Order(point.formats, render)
+
+
+def md5_of(decoded: Mapping[str, RawVideo]) -> str:
+    """MD5 of all decoded files, in the order they were asked for."""
+    return md5_file(*(video.path for video in decoded.values()))
 
 
 def _encoded(folder: Path) -> dict[str, Any]:
@@ -352,16 +333,19 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
     log = folder / f"measure-{family}.log"
     failed = folder / "metrics" / f"{family}.failed.json"
     with _recorded_failure(failed, log, key=key, repeat=repeat):
-        video, source_md5 = load_source(root, point.address.sequence)
+        prepared = load_source(root, point.address.sequence)
         decoded = read_record(folder / "decode.json")
         if decoded is None:
             raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
         start = now()
         with workspace(root / paths.JOBS) as space:
-            picture = frames.get(root, point.address, video.format, space)
-            if picture is None:
-                picture = _decode_again(point, folder, space, log, video.format, decoded)
-            result = measure_family(family, video, RawVideo(picture, video.format))
+            pictures = frames.get(root, point.address, point.formats, space)
+            if pictures is None:
+                pictures = _decode_again(point, folder, space, log, decoded)
+            results = {
+                view: measure_family(family, prepared.clips[view], video)
+                for view, video in pictures.items()
+            }
         record = {
             "kind": "measure",
             "status": "ok",
@@ -371,21 +355,31 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             "start": start,
             "end": now(),
             "machine": machine_label(),
-            "inputs": {"source_md5": source_md5, "decoded_md5": decoded["decoded_md5"]},
-            "values": result.values,
-            "reasons": result.reasons,
-            "versions": result.versions,
-            "frames": result.frames,
+            "inputs": {"source_md5": prepared.md5, "decoded_md5": decoded["decoded_md5"]},
+            **_measured(results),
         }
         write_record(target, record)
     _finish_measuring(root, point)
 
 
+def _measured(results: Mapping[str, Measurement]) -> dict[str, Any]:
+    """A video's measurement, or those of a scene under ``views``, with the versions of all."""
+    if "" in results:
+        return results[""].to_json()
+    versions: dict[str, str] = {}
+    for result in results.values():
+        versions |= result.versions
+    return {
+        "versions": versions,
+        "views": {view: result.to_json() for view, result in results.items()},
+    }
+
+
 def _decode_again(
-    point: Point, folder: Path, space: Path, log: Path, expected: VideoFormat, record: Any
-) -> Path:
-    run, decoded = _decode_into(point, folder, space, log, expected)
-    md5 = md5_file(decoded)
+    point: Point, folder: Path, space: Path, log: Path, record: Any
+) -> dict[str, RawVideo]:
+    run, decoded = decode_into(point, folder, space, log)
+    md5 = md5_of(decoded)
     if md5 != record["decoded_md5"]:
         raise ContractError(
             f"{point.address.codec}: decoder not repeatable: two decodes of one bitstream gave "
@@ -404,13 +398,25 @@ def _finish_measuring(root: Path, point: Point) -> None:
         if record is None or record["key"] != key:
             return
         records[family] = record
-    columns: dict[str, list[float | None]] = {}
-    for record in records.values():
-        columns |= record["frames"]
-    count = max((len(values) for values in columns.values()), default=0)
-    lines = ["\t".join(["frame", *columns])]
-    for index in range(count):
-        cells = [values[index] if index < len(values) else None for values in columns.values()]
-        lines.append("\t".join([str(index), *("" if v is None else f"{v:.6f}" for v in cells)]))
-    write_whole(folder / "frames.tsv", "\n".join(lines) + "\n")
-    frames.drop(root, point.address)
+    write_whole(folder / "frames.tsv", _frames_table(point, list(records.values())))
+    frames.drop(root, point.address, point.formats)
+
+
+def _frames_table(point: Point, records: list[dict[str, Any]]) -> str:
+    """Per-frame values as text: a line per frame, of a scene per view and frame."""
+    is_scene = "" not in point.formats
+    columns: dict[str, dict[str, list[float | None]]] = {view: {} for view in point.formats}
+    for record in records:
+        for view, held in columns.items():
+            held |= (record["views"][view] if is_scene else record)["frames"]
+    names = list(dict.fromkeys(name for held in columns.values() for name in held))
+    lines = ["\t".join([*(["view"] if is_scene else []), "frame", *names])]
+    for view, held in columns.items():
+        for index in range(max((len(values) for values in held.values()), default=0)):
+            cells = [
+                values[index] if index < len(values) else None
+                for values in (held.get(name, []) for name in names)
+            ]
+            lead = [view, str(index)] if is_scene else [str(index)]
+            lines.append("\t".join([*lead, *("" if v is None else f"{v:.6f}" for v in cells)]))
+    return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from invrbench.digest import digest_value
@@ -12,8 +13,9 @@ from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
 
 
-def _stem(root: Path, address: PointAddress) -> Path:
-    return root / paths.FRAMES / digest_value(address.folder.as_posix())
+def _file(root: Path, address: PointAddress, view: str, suffix: str) -> Path:
+    name = digest_value([address.folder.as_posix(), view] if view else address.folder.as_posix())
+    return root / paths.FRAMES / f"{name}{suffix}"
 
 
 def _layout(video: VideoFormat) -> list[str]:
@@ -21,38 +23,50 @@ def _layout(video: VideoFormat) -> list[str]:
     return ["-f", "rawvideo", "-pix_fmt", video.pixel_format, "-s", size, "-r", str(video.fps)]
 
 
-def put(root: Path, address: PointAddress, decoded: RawVideo, *, archive: bool) -> None:
-    """Take over a decoded file; ``archive`` stores it as FFV1, which :func:`drop` leaves alone."""
-    stem = _stem(root, address)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    if archive:
-        temporary = stem.with_suffix(f".{os.getpid()}.mkv")
-        coded = "gbrp" if decoded.format.is_rgb else decoded.format.pixel_format
-        output = ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
-        find_ffmpeg().run([*_layout(decoded.format), "-i", str(decoded.path), *output])
-        temporary.replace(stem.with_suffix(".mkv"))
-    shutil.move(decoded.path, stem.with_suffix(".raw"))
+def put(
+    root: Path, address: PointAddress, decoded: Mapping[str, RawVideo], *, archive: bool
+) -> None:
+    """Take over decoded files; ``archive`` stores them as FFV1, which :func:`drop` leaves alone."""
+    for view, video in decoded.items():
+        raw = _file(root, address, view, ".raw")
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        if archive:
+            temporary = raw.with_name(f"{raw.stem}.{os.getpid()}.mkv")
+            coded = "gbrp" if video.format.is_rgb else video.format.pixel_format
+            output = ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
+            find_ffmpeg().run([*_layout(video.format), "-i", str(video.path), *output])
+            temporary.replace(_file(root, address, view, ".mkv"))
+        shutil.move(video.path, raw)
 
 
-def get(root: Path, address: PointAddress, expected: VideoFormat, space: Path) -> Path | None:
-    """The decoded frames as a raw file, restored into ``space`` if archived; None if gone."""
-    stem = _stem(root, address)
-    raw = stem.with_suffix(".raw")
+def get(
+    root: Path, address: PointAddress, expected: Mapping[str, VideoFormat], space: Path
+) -> dict[str, RawVideo] | None:
+    """The decoded frames as raw files by view, restored into ``space``; None if one is gone."""
+    found = {view: _held(root, address, view, video, space) for view, video in expected.items()}
+    held = {view: video for view, video in found.items() if video is not None}
+    return held if len(held) == len(expected) else None
+
+
+def _held(
+    root: Path, address: PointAddress, view: str, expected: VideoFormat, space: Path
+) -> RawVideo | None:
+    raw = _file(root, address, view, ".raw")
+    held = RawVideo(space / f"decoded{view and '-'}{view}.raw", expected)
     with contextlib.suppress(FileNotFoundError):
         if raw.stat().st_size == expected.file_bytes:
             # a hard link: another family that finishes last may drop the file meanwhile
-            held = space / "decoded.raw"
-            os.link(raw, held)
+            os.link(raw, held.path)
             return held
-    archive = stem.with_suffix(".mkv")
+    archive = _file(root, address, view, ".mkv")
     if archive.is_file():
-        held = space / "decoded.raw"
         output = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", expected.pixel_format]
-        find_ffmpeg().run(["-i", str(archive), *output, "-y", str(held)])
+        find_ffmpeg().run(["-i", str(archive), *output, "-y", str(held.path)])
         return held
     return None
 
 
-def drop(root: Path, address: PointAddress) -> None:
+def drop(root: Path, address: PointAddress, views: Iterable[str]) -> None:
     """Remove the raw frames; an archive stays."""
-    _stem(root, address).with_suffix(".raw").unlink(missing_ok=True)
+    for view in views:
+        _file(root, address, view, ".raw").unlink(missing_ok=True)

@@ -93,6 +93,11 @@ def source_record(sequence: str) -> Path:
     return SOURCES / f"{sequence}.json"
 
 
+def source_folder(sequence: str) -> Path:
+    """The folder of a scene's raw files, a file per view."""
+    return SOURCES / sequence
+
+
 def source_raw(sequence: str) -> Path:
     """The raw file that codecs see, unless the user's own file is used in place."""
     return SOURCES / f"{sequence}.raw"

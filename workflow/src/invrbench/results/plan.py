@@ -24,7 +24,9 @@ from invrbench.digest import digest_tree, digest_value, md5_file
 from invrbench.errors import ConditionsError, ManifestError
 from invrbench.metrics.families import FAMILIES, family_digest
 from invrbench.results.paths import FitAddress, PointAddress
-from invrbench.video.sources import ResolvedSource
+from invrbench.results.sources import Source
+from invrbench.video.format import VideoFormat
+from invrbench.video.scenes import ResolvedScene, SceneView
 
 CODEC_ROOTS = (Path("anchors"), Path("proposals"), Path("tests/codecs"))
 CONDITIONS = Path("ctc")
@@ -36,7 +38,7 @@ class Fit:
 
     address: FitAddress
     manifest: Manifest
-    source: ResolvedSource
+    source: Source
     parameters: Mapping[str, Any]
     brought: Path | None
     key: str
@@ -53,7 +55,7 @@ class Point:
     ref: SequenceRef
     sequence_class: str
     manifest: Manifest
-    source: ResolvedSource
+    source: Source
     rate_point: RatePoint
     fit: Fit | None = None
     brought: Path | None = None
@@ -68,6 +70,29 @@ class Point:
     def parameters(self) -> dict[str, Any]:
         """Parameters encode is given: the manifest's constants beneath the rate point's."""
         return {**self.manifest.parameters, **self.rate_point.parameters}
+
+    @property
+    def view_sets(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the views that are decoded and measured, by set; a video is one unnamed view."""
+        if not isinstance(self.source, ResolvedScene):
+            return {"": ("",)}
+        sets = self.source.view_sets(self.manifest.renders)
+        return {name: tuple(view.id for view in views) for name, views in sets.items()}
+
+    @property
+    def rendered(self) -> tuple[SceneView, ...]:
+        """Views of a scene that the decoder renders; none for a video."""
+        if not isinstance(self.source, ResolvedScene):
+            return ()
+        sets = self.source.view_sets(self.manifest.renders)
+        return tuple(view for views in sets.values() for view in views)
+
+    @property
+    def formats(self) -> dict[str, VideoFormat]:
+        """What the decoder writes, by view id; a video is one unnamed view."""
+        if not isinstance(self.source, ResolvedScene):
+            return {"": self.source.format}
+        return {view.id: view.source.format for view in self.rendered}
 
     @property
     def records(self) -> dict[Path, str]:
@@ -113,7 +138,7 @@ class Plan:
         return {point.address.folder.as_posix(): point for point in self.runnable}
 
     @functools.cached_property
-    def sources(self) -> dict[str, ResolvedSource]:
+    def sources(self) -> dict[str, Source]:
         """Sources that runnable points need, by sequence with cut."""
         return {point.address.sequence: point.source for point in self.runnable}
 
@@ -170,7 +195,7 @@ def _brought(manifest: Manifest, what: str, address: PointAddress | FitAddress) 
 
 
 def plan_fit(
-    manifest: Manifest, source: ResolvedSource, address: FitAddress, names: tuple[str, ...]
+    manifest: Manifest, source: Source, address: FitAddress, names: tuple[str, ...]
 ) -> Fit:
     """The fit at an address, with its parameters and key resolved."""
     brought = _brought(manifest, "models", address)
@@ -213,7 +238,8 @@ def _with_keys(point: Point, families: Iterable[str]) -> Point:
         encode_key = _verb_key(manifest, "encode", given)
     if fit is not None and not fit.key:
         missing = missing or f"no model was brought for fit {fit.address.fit}"
-    decode_key = _verb_key(manifest, "decode", {"encode": encode_key})
+    asked = {"render": [view.to_json() for view in point.rendered]} if point.rendered else {}
+    decode_key = _verb_key(manifest, "decode", {"encode": encode_key, **asked})
     measured = {"decode": decode_key, "source": source.identity()}
     return replace(
         point,
@@ -280,10 +306,10 @@ def _blocks(
     return list(blocks.values())
 
 
-def _why_skipped(block: _Block, source: ResolvedSource) -> str | None:
+def _why_skipped(block: _Block, source: Source) -> str | None:
     video = source.format
     return block.manifest.unsupported(
-        track="video",
+        track=source.track,
         configuration=block.configuration,
         pixel_format=video.pixel_format,
         frames=video.frames,
@@ -292,7 +318,7 @@ def _why_skipped(block: _Block, source: ResolvedSource) -> str | None:
 
 
 def _points_of(
-    block: _Block, source: ResolvedSource, sequence: Sequence, conditions: Conditions, seeds: int
+    block: _Block, source: Source, sequence: Sequence, conditions: Conditions, seeds: int
 ) -> Iterator[Point]:
     """Every expected point of a block."""
     manifest, name, budget = block.manifest, str(block.ref), conditions.budget
@@ -316,7 +342,8 @@ def _points_of(
                 where = FitAddress(
                     name, manifest.codec, block.configuration, rate_point.fit, budget, seed
                 )
-                names = (sequence.sequence_class, sequence.id, name)
+                split = str(replace(block.ref, cut=None))
+                names = tuple(dict.fromkeys((sequence.sequence_class, sequence.id, split, name)))
                 point = replace(point, fit=plan_fit(manifest, source, where, names))
             yield _with_keys(point, conditions.families)
 
@@ -353,7 +380,7 @@ def load_plan(
     count = loaded.seeds if seeds is None else seeds
     every: list[Point] = []
     published: dict[str, Manifest] = {}
-    sources: dict[str, ResolvedSource] = {}
+    sources: dict[str, Source] = {}
     for block in blocks:
         if block.manifest.role == "published":
             published[block.manifest.codec] = block.manifest

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -51,16 +52,16 @@ def curve_of(patterns: Mapping[str, str], rate_point: str) -> str:
     return ""
 
 
-def _identity(plan: Plan, point: Point) -> Row:
+def _identity(plan: Plan, point: Point, view_set: str) -> Row:
     address, codec = point.address, point.manifest.codec
     curves = plan.conditions.curves.get(codec, point.manifest.curves)
     return {
         "conditions": plan.conditions.name,
-        "track": "video",
+        "track": point.source.track,
         "class": point.sequence_class,
-        "sequence": point.ref.sequence,
+        "sequence": str(replace(point.ref, cut=None)),
         "cut": str(point.ref.cut or ""),
-        "view_set": "",
+        "view_set": view_set,
         "codec": point.manifest.id,
         "variant": point.manifest.variant,
         "role": point.manifest.role,
@@ -143,13 +144,13 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
 
 def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     encode, decode = chain["encode"], chain["decode"]
-    video = point.source.format
+    video, pixels = point.source.format, point.source.coded_pixels
     size, is_still = encode["bitstream_bytes"], video.frames == 1
     row: Row = {
         "origin": encode["origin"],
         "sandbox": decode["sandbox"],
         "bitstream_bytes": size,
-        "bpp": 8 * size / video.pixels,
+        "bpp": 8 * size / pixels,
         "rate_kbps": None if is_still else 8 * size * float(video.fps) / (1000 * video.frames),
         "encode_seconds": encode.get("wall_seconds"),
         "decode_seconds": decode["wall_seconds"],
@@ -165,18 +166,27 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         value = notes.get(name)
         row[name] = value if isinstance(value, int | float) else None
     if row["parameters"]:
-        row |= _weight_costs(int(row["parameters"]), size, video.pixels)
+        row |= _weight_costs(int(row["parameters"]), size, pixels)
     if "fit" in chain:
         row["fit_seconds"] = chain["fit"].get("wall_seconds")
     row["peak_memory_bytes"] = max(
         (r["peak_memory_bytes"] for r in chain.values() if "peak_memory_bytes" in r), default=None
     )
-    for family in point.family_keys:
-        for column, value in chain[family]["values"].items():
-            row[column] = value
-            row[f"{column}_reason"] = chain[family]["reasons"].get(column, "")
     accepted = [str(r["accepted"]) for r in chain.values() if r.get("accepted")]
     row["accepted"] = "; ".join(dict.fromkeys(accepted))
+    return row
+
+
+def _distortion(point: Point, chain: Mapping[str, Row], views: Iterable[str]) -> Row:
+    """Every metric as the mean over the views, or the reason why one of them has no value."""
+    row: Row = {}
+    for family in point.family_keys:
+        measured = [chain[family]["views"][v] if v else chain[family] for v in views]
+        for column in measured[0]["values"]:
+            values = [each["values"][column] for each in measured]
+            reasons = [each["reasons"].get(column, "") for each in measured]
+            row[column] = None if None in values else sum(values) / len(values)
+            row[f"{column}_reason"] = next(filter(None, reasons), "")
     return row
 
 
@@ -189,25 +199,50 @@ def _weight_costs(parameters: int, size: int, pixels: int) -> Row:
     }
 
 
-def point_row(plan: Plan, point: Point) -> Row:
-    """The row of one point: its numbers if every record behind it is current, else the reason."""
-    row: Row = dict.fromkeys(COLUMNS)
-    row |= _identity(plan, point)
-    if point.skipped:
-        return row | {"status": "skipped", "reason": point.skipped}
-    if point.missing:
-        return row | {"status": "missing", "reason": point.missing}
+def point_rows(plan: Plan, point: Point) -> list[Row]:
+    """A point's row per view set (one of a video), with its numbers if all records are current.
+
+    Otherwise each row holds the reason.
+    """
+    empty = dict.fromkeys(COLUMNS)
+    sets = {name: empty | _identity(plan, point, name) for name in point.view_sets}
+    verdict: Row = {"status": "ok", "reason": ""}
+    if point.skipped or point.missing:
+        status = "skipped" if point.skipped else "missing"
+        verdict = {"status": status, "reason": point.skipped or point.missing}
+        return [row | verdict for row in sets.values()]
     try:
         chain = _chain(plan.root, point, point.family_keys)
-    except _Verdict as verdict:
-        return row | {"status": verdict.status, "reason": verdict.reason}
-    return row | _values(point, chain) | {"status": "ok", "reason": ""}
+    except _Verdict as problem:
+        verdict = {"status": problem.status, "reason": problem.reason}
+        return [row | verdict for row in sets.values()]
+    common = _values(point, chain)
+    return [
+        row | common | _distortion(point, chain, point.view_sets[name]) | verdict
+        for name, row in sets.items()
+    ]
+
+
+def view_rows(plan: Plan) -> list[Row]:
+    """A row per measured view of every scene's point that is ok: who, which view, and metrics."""
+    rows = []
+    for point in plan.runnable:
+        if point.source.track != "multiview":
+            continue
+        try:
+            chain = _chain(plan.root, point, point.family_keys)
+        except _Verdict:
+            continue
+        for name, views in point.view_sets.items():
+            identity = _identity(plan, point, name)
+            rows += [identity | {"view": v} | _distortion(point, chain, [v]) for v in views]
+    return rows
 
 
 def collect_points(plan: Plan) -> list[Row]:
     """Rows of all expected points, of anchors kept from earlier runs, and of published curves."""
-    rows = [point_row(plan, point) for point in plan.points]
-    earlier = (point_row(plan, point) for point in plan.references)
+    rows = [row for point in plan.points for row in point_rows(plan, point)]
+    earlier = (row for point in plan.references for row in point_rows(plan, point))
     rows += [row for row in earlier if row["status"] == "ok"]
     for manifest in plan.published:
         rows += _published_rows(plan, manifest)

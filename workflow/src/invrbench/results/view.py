@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from invrbench.codec.runner import run_decode, workspace
-from invrbench.digest import md5_file
+from invrbench.codec.runner import workspace
 from invrbench.errors import ContractError, InputError, SourceMissing, ToolError
 from invrbench.metrics.colour import rgb_picture
 from invrbench.results import frames, paths
-from invrbench.results.execute import device_for, load_source, prepare_source
+from invrbench.results.execute import decode_into, md5_of
 from invrbench.results.plan import Point
 from invrbench.results.records import read_record, read_usable_record
+from invrbench.results.sources import load_source, prepare_source
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo
 
@@ -41,28 +41,31 @@ class Pane:
     video: RawVideo
 
 
-def write_side_by_side(root: Path, points: Sequence[Point], output: Path) -> None:
+def write_side_by_side(root: Path, points: Sequence[Point], output: Path, view: str = "") -> None:
     """Write source and decoded points next to each other, each with its codec, rate and quality.
 
     Args:
         root: the repository.
         points: points of one sequence, in the order of the panes.
         output: a video (near-lossless AVC at the source's frame rate), or a .png of frame 0.
+        view: of a scene; the first that all points decode without it.
 
     Raises:
-        InputError: points of several sequences, points not coded yet, or an unknown file type.
+        InputError: points of several sequences, points not coded yet, an unknown view or file
+            type.
         ContractError: a bitstream decodes to other frames than were measured.
     """
     sequence = _one_sequence(points)
     if output.suffix.lower() not in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES):
         allowed = ", ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES))
         raise InputError(f"{output.name}: write one of {allowed}.")
+    chosen = _one_view(points, view)
     with contextlib.ExitStack() as stack:
-        source = _source(root, points[0])
-        panes = [Pane("source", sequence, source)]
+        source = _source(root, points[0], chosen)
+        panes = [Pane("source", f"{sequence} {chosen}".strip(), source)]
         for point in points:
             space = stack.enter_context(workspace(root / paths.JOBS))
-            panes.append(_pane(root, point, source, space))
+            panes.append(_pane(root, point, chosen, space))
         pictures = _tiled(panes)
         if output.suffix.lower() in PICTURE_SUFFIXES:
             _write_picture(output, next(pictures))
@@ -79,15 +82,25 @@ def _one_sequence(points: Sequence[Point]) -> str:
     return names[0]
 
 
-def _source(root: Path, point: Point) -> RawVideo:
+def _one_view(points: Sequence[Point], wanted: str) -> str:
+    shared = [v for v in points[0].formats if all(v in point.formats for point in points)]
+    if wanted and wanted not in shared:
+        held = f"they have {', '.join(filter(None, shared))}" if any(shared) else "a video has none"
+        raise InputError(f"--view {wanted}: not every one of these points has that view; {held}.")
+    if not shared:
+        raise InputError("these points have no view in common; name points of one view set.")
+    return wanted or shared[0]
+
+
+def _source(root: Path, point: Point, view: str) -> RawVideo:
     try:
-        return load_source(root, point.address.sequence)[0]
+        return load_source(root, point.address.sequence).clips[view]
     except SourceMissing:
         prepare_source(root, point.source, point.address.sequence)
-        return load_source(root, point.address.sequence)[0]
+        return load_source(root, point.address.sequence).clips[view]
 
 
-def _pane(root: Path, point: Point, source: RawVideo, space: Path) -> Pane:
+def _pane(root: Path, point: Point, view: str, space: Path) -> Pane:
     folder = root / point.address.folder
     encoded = read_record(folder / "encode.json")
     if encoded is None or not (folder / "bitstream.bin").is_file():
@@ -95,45 +108,32 @@ def _pane(root: Path, point: Point, source: RawVideo, space: Path) -> Pane:
             f"{point.address.folder} is not coded yet; run "
             f"`invrbench encode {point.address.folder}` first."
         )
-    picture = frames.get(root, point.address, source.format, space)
-    if picture is None:
-        picture = _decode(point, folder, source, space)
+    pictures = frames.get(root, point.address, point.formats, space)
+    if pictures is None:
+        _, pictures = decode_into(point, folder, space, space / "decode.log")
     decoded = read_usable_record(folder / "decode.json")
-    if decoded is not None and md5_file(picture) != decoded["decoded_md5"]:
+    if decoded is not None and md5_of(pictures) != decoded["decoded_md5"]:
         raise ContractError(
             f"{point.address.codec}: decoder not repeatable: these frames are not those measured "
             f"({point.address.folder}/decode.json has another md5)."
         )
     title = f"{point.manifest.name}  {point.address.rate_point}"
-    return Pane(title, _detail(point, folder, encoded), RawVideo(picture, source.format))
+    return Pane(title, _detail(point, folder, encoded, view), pictures[view])
 
 
-def _decode(point: Point, folder: Path, source: RawVideo, space: Path) -> Path:
-    manifest = point.manifest
-    _, decoded = run_decode(
-        manifest,
-        folder / "bitstream.bin",
-        folder=space,
-        log=space / "decode.log",
-        device=device_for(manifest, "decode"),
-        threads=manifest.resources_of("decode").threads,
-        expected=source.format,
-    )
-    return decoded
-
-
-def _detail(point: Point, folder: Path, encoded: dict[str, Any]) -> str:
+def _detail(point: Point, folder: Path, encoded: dict[str, Any], view: str) -> str:
     """Rate, and luma PSNR if it was measured."""
     video, size = point.source.format, encoded["bitstream_bytes"]
     if video.frames == 1:
-        rate = f"{8 * size / video.pixels:.3f} bpp"
+        rate = f"{8 * size / point.source.coded_pixels:.3f} bpp"
     else:
         rate = f"{8 * size * float(video.fps) / (1000 * video.frames):.1f} kbps"
     measured = read_usable_record(folder / "metrics" / "picture.json")
     if measured is None or measured["key"] != point.family_keys.get("picture"):
         return rate
-    psnr = measured["values"]["psnr_y_db"]
-    quality = f"PSNR-Y {psnr:.2f} dB" if psnr is not None else measured["reasons"]["psnr_y_db"]
+    found = measured["views"][view] if view else measured
+    psnr = found["values"]["psnr_y_db"]
+    quality = f"PSNR-Y {psnr:.2f} dB" if psnr is not None else found["reasons"]["psnr_y_db"]
     return f"{rate}  {quality}"
 
 

@@ -127,7 +127,8 @@ def _write(resolved: ResolvedSource, output: Path) -> str:
 def _whole_md5(resolved: ResolvedSource, cache: Path | None) -> str:
     """MD5 of the uncut raw file, remembered while the source file stays as it is."""
     path = resolved.file.require()
-    note = None if cache is None or path.is_dir() else cache / f"{_cache_key(resolved, path)}.json"
+    is_one = not resolved.file.has_pictures
+    note = cache / f"{_cache_key(resolved, path)}.json" if cache and is_one else None
     if note is not None and note.is_file():
         return str(json.loads(note.read_text(encoding="utf-8"))["md5"])
     if resolved.file.is_raw and not resolved.steps:

@@ -13,6 +13,7 @@ from invrbench.errors import SequenceError, ToolError
 from invrbench.video import y4m
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import VideoFormat
+from invrbench.video.pictures import raw_frame
 from invrbench.video.sources import PICTURE_SUFFIXES, SourceFile
 from invrbench.video.steps import BoxAverage, transform
 from invrbench.video.views import ViewSource
@@ -47,6 +48,9 @@ def read_frames(file: SourceFile, *, start: int, count: int) -> Iterator[bytes]:
         ToolError: ffmpeg could not decode it.
     """
     path = file.require()
+    if file.view is not None:
+        yield from view_frames(file.view, file.format, start=start, count=count)
+        return
     if file.is_raw:
         yield from _raw(path, file.format, start=start, count=count)
         return
@@ -73,8 +77,8 @@ def view_frames(
 ) -> Iterator[bytes]:
     """Yield frames ``start`` to ``start + count - 1`` of a view of a scene, as they are coded.
 
-    Pictures are laid on the view's background, undistorted, and then averaged over blocks; videos
-    are averaged only.
+    Pictures are laid on the view's background, undistorted, averaged over blocks, and then brought
+    to the declared pixel format; videos are averaged only.
 
     Args:
         view: where the frames come from.
@@ -99,10 +103,12 @@ def view_frames(
         file = SourceFile(declared={}, format=native, path=view.files[0])
         frames = read_frames(file, start=start, count=count)
     else:
+        native = replace(native, pixel_format="rgb24")
         frames = (_view_picture(path, view, native) for path in view.files[start : start + count])
     steps = [BoxAverage(view.downscale)] if view.downscale > 1 else []
     for frame in frames:
-        yield transform(frame, native, steps) if steps else frame
+        averaged = transform(frame, native, steps) if steps else frame
+        yield averaged if view.is_video else raw_frame(averaged, declared)
 
 
 def _view_picture(path: Path, view: ViewSource, native: VideoFormat) -> bytes:

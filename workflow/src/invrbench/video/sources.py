@@ -1,5 +1,6 @@
 """Where a sequence's samples come from on this machine, and which of them are asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from invrbench.errors import SequenceError, SourceMissing
 from invrbench.video.format import VideoFormat
 from invrbench.video.steps import Step, apply_formats, steps_to_json
+from invrbench.video.views import ViewSource
 
 RAW_SUFFIXES = (".yuv", ".raw", ".rgb")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".webp")
@@ -17,13 +19,15 @@ class SourceFile:
     """A file or folder that holds samples of ``format``, before any step.
 
     ``declared`` is what the entry says of it (machine independent); ``path`` is where it lies on
-    this machine, or None with the reason in ``missing``.
+    this machine, or None with the reason in ``missing``. ``view`` says how the pictures of one
+    view of a scene are read.
     """
 
     declared: dict[str, Any]
     format: VideoFormat
     path: Path | None = None
     missing: str | None = None
+    view: ViewSource | None = None
 
     def require(self) -> Path:
         """The path, for a reader.
@@ -38,7 +42,15 @@ class SourceFile:
     @property
     def is_raw(self) -> bool:
         """Whether the file's bytes are the frames, and nothing else."""
-        return self.path is not None and self.path.suffix.lower() in RAW_SUFFIXES
+        if self.path is None or self.view is not None:
+            return False
+        return self.path.suffix.lower() in RAW_SUFFIXES
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether its frames are picture files."""
+        in_folder = self.path is not None and self.path.is_dir()
+        return in_folder or (self.view is not None and not self.view.is_video)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,24 @@ class ResolvedSource:
     md5: str | None = None
     cut_md5: str | None = None
     md5_source: str | None = None
+
+    track = "video"
+
+    @property
+    def coded_pixels(self) -> int:
+        """Luma samples of all coded frames: what bits per pixel divide by."""
+        return self.format.pixels
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What the entry says of the file."""
+        return self.file.declared
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file behind it, so that a newer one is noticed; none for a folder."""
+        path = self.file.path
+        return () if path is None or path.is_dir() else (path,)
 
     @property
     def format(self) -> VideoFormat:
