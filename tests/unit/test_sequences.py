@@ -229,7 +229,8 @@ def test_the_key_of_a_cut_names_the_declared_md5_and_the_cut(tmp_path: Path) -> 
 def test_every_shipped_entry_can_be_resolved() -> None:
     sequences = load_sequences(SHIPPED)
     for name, sequence in sequences.items():
-        resolved = resolve(SequenceRef(name), sequences, PathMap("p"))
+        split = next(iter(sequence.view_splits), None)
+        resolved = resolve(SequenceRef(name, split), sequences, PathMap("p"))
         assert resolved.format == sequence.format
         assert resolved.identity()
 

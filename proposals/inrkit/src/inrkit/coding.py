@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from inrkit import bitstream, histogram, levels, nnc
+from inrkit import bitstream, histogram, levels, nnc, plain
 from inrkit.errors import CodecError
 from inrkit.job import EncodeJob
 from inrkit.model_files import load_model
 
 BITSTREAM = "bitstream.bin"
 NOTES = "notes.json"
+UNCODED = "none"
 
 
 def encode_network(
@@ -105,6 +106,8 @@ def nnc_payload(
 ) -> bytes:
     """NNC payload of ``tensors``; int32 ones are coded losslessly and heed no parameter.
 
+    With ``qp`` "none" nothing is coded: the payload holds all values as they are.
+
     Args:
         tensors: in the order in which the decoder expects them.
         parameters: of the rate point. ``qp`` of all float tensors; ``<group>_qp`` of a group,
@@ -119,6 +122,8 @@ def nnc_payload(
     floats = [name for name, tensor in tensors.items() if tensor.dtype.kind == "f"]
     if floats and "qp" not in parameters:
         raise CodecError("the rate point gives no qp for the model's float tensors; add one.")
+    if parameters.get("qp") == UNCODED:
+        return plain.encode_tensors(tensors)
     qp = int(parameters.get("qp", 0))
     qps: dict[str, int] = {}
     for name in floats:

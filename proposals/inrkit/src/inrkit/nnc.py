@@ -19,19 +19,18 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from nncodec.extensions import deepCABAC
 from nncodec.nnc_core import approximator, coder, hls, nnr_model
 from nncodec.nnc_core.hdsp.hdsp_tool import HDSP_OPTS_OFF
 
+from inrkit import plain
 from inrkit.bitstream import BitstreamError
 from inrkit.errors import CodecError
-
-Tensor: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int32]
-Layout: TypeAlias = Mapping[str, tuple[int, ...]]
+from inrkit.plain import Layout as Layout
+from inrkit.plain import Tensor as Tensor
 
 BIAS_QP = -75
 """Step 2.4e-6: near lossless, NNCodec's own choice for biases."""
@@ -148,16 +147,18 @@ def encode_tensors(
 
 
 def decode_tensors(data: bytes, layout: Layout | None = None) -> dict[str, Tensor]:
-    """Tensors of an NNC payload, in their order.
+    """Tensors of an NNC payload, in their order, or of a plain one.
 
     Args:
-        data: what ``encode_tensors`` gave.
+        data: what ``encode_tensors`` gave, here or in ``plain``.
         layout: the names and shapes that the payload must hold. Without it the tensors are
             named by position: "0", "1", ….
 
     Raises:
         BitstreamError: The payload is cut, damaged, or does not hold that layout.
     """
+    if layout is not None and plain.is_plain(data):
+        return plain.decode_tensors(data, layout)
     units = _read_units(data)
     if layout is None:
         layout = {unit.name: unit.shape for unit in units}
@@ -175,6 +176,8 @@ def decode_tensors(data: bytes, layout: Layout | None = None) -> dict[str, Tenso
 
 def payload_shares(data: bytes, layout: Layout) -> dict[str, int]:
     """Bytes of each tensor in a payload, its unit header included, and of the rest ("nnc")."""
+    if plain.is_plain(data):
+        return plain.payload_shares(layout)
     units = _read_units(data)
     shares = {name: unit.size for name, unit in zip(layout, units, strict=True)}
     return {"nnc": len(data) - sum(shares.values()), **shares}
