@@ -9,7 +9,7 @@ rule weights:
 
 rule measure:
     input:
-        f"{POINT}/decode.json",
+        lambda w: BENCH.measure_inputs(w),
         weights=lambda w: [ancient(path) for path in BENCH.weights(w)],
     output:
         f"{POINT}/metrics/{{family}}.json",

@@ -13,6 +13,7 @@ from invrbench.codec.manifest import Verb
 from invrbench.codec.process import ENTERED_VARIABLE, die_with_parent
 from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import BusyError, ConditionsError, InvrError
+from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
 from invrbench.results import paths
 from invrbench.results.handover import hand_over
@@ -238,6 +239,14 @@ class Dag:
         if point.fit is not None:
             inputs["fit"] = (point.fit.address.folder / "fit.json").as_posix()
         return inputs
+
+    def measure_inputs(self, wildcards: Any) -> list[str]:
+        """Records of the decodes that a measurement compares: the point's, and another's render."""
+        point = self.point(wildcards)
+        folders = [point.address.folder]
+        if wildcards.family == RENDER and point.uncompressed is not None:
+            folders.append(point.uncompressed.address.folder)
+        return [(folder / "decode.json").as_posix() for folder in dict.fromkeys(folders)]
 
     def weights(self, wildcards: Any) -> list[str]:
         """The record of LPIPS weights, for the family that needs them."""

@@ -34,10 +34,12 @@ RATIO = "rate_vs_anchor_percent"
 POINT_COLUMNS = (
     "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
     "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason",
-    "sandbox", "bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent", "psnr_y_db",
+    "sandbox", "bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant",
+    "rate_vs_anchor_percent", "psnr_y_db",
     "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db", "psnr_rgb_db", "ssim_y",
     "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "dssim1",
     "dssim2", "tof", "warping_error", "flicker", "psnr_rgb_still_db", "psnr_rgb_moving_db",
+    "psnr_y_render_db", "psnr_rgb_render_db",
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
     "bitstream_md5", "decoded_md5", "source_md5",

@@ -97,6 +97,7 @@ class Conditions:
     bd_metrics: tuple[str, ...]
     tests: tuple[Block, ...]
     keep_decoded: bool = False
+    uncompressed: str = ""
     tolerances: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     curves: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -174,6 +175,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
         bd_metrics=tuple(value.get("bd_metrics", DEFAULT_BD_METRICS)),
         tests=tests,
         keep_decoded=value.get("keep_decoded", False),
+        uncompressed=value.get("uncompressed", ""),
         tolerances=value.get("tolerances", {}),
         note=value.get("note", ""),
         curves=value.get("curves", {}),

@@ -35,6 +35,8 @@ class Family:
     needs: tuple[str, ...] = ()
 
 
+RENDER = "render"  # measured against another point's decoded pictures instead of the source
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
@@ -82,6 +84,12 @@ FAMILIES: dict[str, Family] = {
             ),
             entry="view",
             modules=("view.py", "dssim.py", "temporal.py", "colour.py", "pooling.py"),
+        ),
+        Family(
+            name=RENDER,
+            columns=("psnr_y_render_db", "psnr_rgb_render_db"),
+            entry="render",
+            modules=("render.py", "psnr.py", "colour.py", "pooling.py"),
         ),
     )
 }

@@ -122,6 +122,18 @@ METRICS: dict[str, Metric] = {
     ),
     "psnr_rgb_still_db": Metric("PSNR-RGB, still", "dB", 2, f"{_REGION_PSNR} still. {_STILL}"),
     "psnr_rgb_moving_db": Metric("PSNR-RGB, moving", "dB", 2, f"{_REGION_PSNR} moving. {_STILL}"),
+    "psnr_y_render_db": Metric(
+        "PSNR-Y to render",
+        "dB",
+        2,
+        "PSNR-Y against what the uncompressed model of the same fit decodes to, not the source.",
+    ),
+    "psnr_rgb_render_db": Metric(
+        "PSNR-RGB to render",
+        "dB",
+        2,
+        "PSNR-RGB against what the uncompressed model of the same fit decodes to, not the source.",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from invrbench.codec.runner import (
 )
 from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
 from invrbench.errors import ContractError, InvrError, RecordError
+from invrbench.metrics.families import RENDER
 from invrbench.metrics.families import measure as measure_family
 from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
@@ -342,8 +343,12 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             pictures = frames.get(root, point.address, point.formats, space)
             if pictures is None:
                 pictures = _decode_again(point, folder, space, log, decoded)
+            references, inputs = prepared.clips, {}
+            if family == RENDER and point.uncompressed is not None:
+                references, digest = _render_of(root, point.uncompressed, space, log)
+                inputs = {"render_md5": digest}
             results = {
-                view: measure_family(family, prepared.clips[view], video)
+                view: measure_family(family, references[view], video)
                 for view, video in pictures.items()
             }
         record = {
@@ -355,11 +360,33 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             "start": start,
             "end": now(),
             "machine": machine_label(),
-            "inputs": {"source_md5": prepared.md5, "decoded_md5": decoded["decoded_md5"]},
+            "inputs": {
+                "source_md5": prepared.md5,
+                "decoded_md5": decoded["decoded_md5"],
+                **inputs,
+            },
             **_measured(results),
         }
         write_record(target, record)
     _finish_measuring(root, point)
+
+
+def _render_of(
+    root: Path, point: Point, space: Path, log: Path
+) -> tuple[Mapping[str, RawVideo], str]:
+    """The decoded frames of another point, and their md5."""
+    folder, own = root / point.address.folder, space / "uncompressed"
+    decoded = read_record(folder / "decode.json")
+    if decoded is None:
+        raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
+    own.mkdir()
+    pictures = frames.get(root, point.address, point.formats, own)
+    if pictures is None:
+        with workspace(root / paths.JOBS) as other:
+            pictures = _decode_again(point, folder, other, log, decoded)
+            frames.put(root, point.address, pictures, archive=True)
+        pictures = frames.get(root, point.address, point.formats, own) or {}
+    return pictures, str(decoded["decoded_md5"])
 
 
 def _measured(results: Mapping[str, Measurement]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from invrbench.ctc.sequences import (
 )
 from invrbench.digest import digest_tree, digest_value, md5_file
 from invrbench.errors import ConditionsError, ManifestError
-from invrbench.metrics.families import FAMILIES, family_digest
+from invrbench.metrics.families import FAMILIES, RENDER, family_digest
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.sources import Source
 from invrbench.video.format import VideoFormat
@@ -48,7 +49,8 @@ class Fit:
 class Point:
     """One point of a curve: its address, what it is given, and the key of each step.
 
-    ``skipped`` and ``missing`` say why nothing is run for it.
+    ``skipped`` and ``missing`` say why nothing is run for it. ``uncompressed`` is the point whose
+    render the family ``render`` holds this one's against.
     """
 
     address: PointAddress
@@ -65,6 +67,7 @@ class Point:
     skipped: str | None = None
     missing: str | None = None
     keep_decoded: bool = False
+    uncompressed: "Point | None" = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -345,7 +348,8 @@ def _points_of(
                 split = str(replace(block.ref, cut=None))
                 names = tuple(dict.fromkeys((sequence.sequence_class, sequence.id, split, name)))
                 point = replace(point, fit=plan_fit(manifest, source, where, names))
-            yield _with_keys(point, conditions.families)
+            families = [name for name in conditions.families if name != RENDER]
+            yield _with_keys(point, families)
 
 
 def load_plan(
@@ -392,6 +396,8 @@ def load_plan(
         every += _points_of(block, sources[name], sequence, loaded, count)
     every = _each_once(every)
     chosen = every if at is not None else _choose(every, selection)
+    if RENDER in loaded.families:
+        chosen = _with_renders(chosen, loaded)
     kept = {point.address for point in chosen}
     wanted = {point.address.sequence for point in chosen}
     references = tuple(
@@ -404,6 +410,45 @@ def load_plan(
     return Plan(
         root, loaded, selection, label, tuple(chosen), references, tuple(published.values())
     )
+
+
+def _with_renders(points: list[Point], conditions: Conditions) -> list[Point]:
+    """The points with the family ``render``, where an uncompressed point of theirs is among them.
+
+    Uncompressed points keep their frames, which all the others are held against.
+
+    Raises:
+        ConditionsError: no point fits the pattern under ``uncompressed``.
+    """
+    kept = [
+        replace(point, keep_decoded=point.keep_decoded or _is_uncompressed(point, conditions))
+        for point in points
+    ]
+    held = {_model_of(point): point for point in kept if _is_uncompressed(point, conditions)}
+    if not held and any(point.is_runnable for point in points):
+        raise ConditionsError(
+            f"ctc/{conditions.name}.yaml: no planned point is called {conditions.uncompressed!r}, "
+            "which `uncompressed` names; add it to the grids, or drop the family render."
+        )
+    return [_with_render(point, held.get(_model_of(point))) for point in kept]
+
+
+def _is_uncompressed(point: Point, conditions: Conditions) -> bool:
+    return point.is_runnable and fnmatchcase(point.address.rate_point, conditions.uncompressed)
+
+
+def _model_of(point: Point) -> tuple[object, ...]:
+    """What points of one model share."""
+    where = point.address
+    return (where.sequence, where.codec, where.configuration, point.rate_point.fit, where.seed)
+
+
+def _with_render(point: Point, uncompressed: Point | None) -> Point:
+    if uncompressed is None or not point.is_runnable:
+        return point
+    keys = [point.decode_key, uncompressed.decode_key, family_digest(RENDER)]
+    family_keys = {**point.family_keys, RENDER: digest_value(keys)}
+    return replace(point, uncompressed=uncompressed, family_keys=family_keys)
 
 
 def _choose(points: list[Point], selection: Selection) -> list[Point]:

@@ -10,7 +10,7 @@ from typing import Any
 from invrbench.codec.manifest import Manifest
 from invrbench.digest import digest_value
 from invrbench.errors import RecordError
-from invrbench.metrics.families import FAMILIES
+from invrbench.metrics.families import FAMILIES, RENDER
 from invrbench.results import paths
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
@@ -23,7 +23,7 @@ IDENTITY = (
     "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
     "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason", "sandbox",
 )  # fmt: skip
-RATES = ("bitstream_bytes", "bpp", "rate_kbps", "rate_vs_anchor_percent")
+RATES = ("bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant", "rate_vs_anchor_percent")
 COSTS = (
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
@@ -40,6 +40,7 @@ COLUMNS: tuple[str, ...] = (
     "accepted",
 )
 FLOAT_BITS = 32
+NO_MODEL = "no uncompressed model"
 MEAN_OF = "mean of "
 VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes")
 
@@ -139,7 +140,14 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
         verb = f"measure {family}"
         _same(measured["inputs"]["decoded_md5"], decode["decoded_md5"], verb, "decoded video")
         _same(measured["inputs"]["source_md5"], encode["inputs"]["source_md5"], verb, "source")
+        if family == RENDER and point.uncompressed is not None:
+            render = _current_decode(root, point.uncompressed)
+            _same(measured["inputs"]["render_md5"], render["decoded_md5"], verb, "render")
     return chain
+
+
+def _current_decode(root: Path, point: Point) -> Row:
+    return _current(root / point.address.folder / "decode.json", point.decode_key, "decode")
 
 
 def _values(point: Point, chain: Mapping[str, Row]) -> Row:
@@ -152,6 +160,7 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         "bitstream_bytes": size,
         "bpp": 8 * size / pixels,
         "rate_kbps": None if is_still else 8 * size * float(video.fps) / (1000 * video.frames),
+        "kbit_per_instant": 8 * size / (1000 * video.frames) if point.rendered else None,
         "encode_seconds": encode.get("wall_seconds"),
         "decode_seconds": decode["wall_seconds"],
         "learned_bytes": decode["learned_bytes"],
@@ -217,6 +226,8 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
         verdict = {"status": problem.status, "reason": problem.reason}
         return [row | verdict for row in sets.values()]
     common = _values(point, chain)
+    if RENDER in plan.conditions.families and RENDER not in point.family_keys:
+        common |= dict.fromkeys((f"{c}_reason" for c in FAMILIES[RENDER].columns), NO_MODEL)
     return [
         row | common | _distortion(point, chain, point.view_sets[name]) | verdict
         for name, row in sets.items()
