@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from invrbench.errors import InputError, SequenceError
-from invrbench.metrics import handheld, picture
+from invrbench.metrics import handheld, picture, view
 from invrbench.metrics.handheld import measure_files
 from raw_files import noisy_pair, textured, video_format
 
@@ -115,3 +115,13 @@ def test_absent_files_mixed_kinds_and_unreadable_pictures_get_sentences(pair, tm
     ):
         with pytest.raises(InputError, match=message):
             measure_files(first, second)
+
+
+def test_a_views_metrics_are_measured_by_hand_too(pair):
+    result = measured(pair, metrics=["dssim", "tof", "warping_error", "flicker", "regions"])
+    expected = view.measure(*pair)
+    for column in view.COLUMNS[1:]:
+        assert result[column] == expected.values[column]
+    assert result["flicker_reason"] == "no pixel of the source is still"
+    single = measured(pair, metrics=["tof"], frames=1)
+    assert single["tof_reason"] == "needs two instants"
