@@ -253,7 +253,16 @@ class Bounds:
 
         Returns:
             near: the least depth; far: the distance of the furthest corner; box: of all frusta.
+
+        Raises:
+            SequenceError: a range that is empty or begins behind its camera.
         """
+        for least, greatest in ranges:
+            if not 0 <= least < greatest:
+                raise SequenceError(
+                    f"a camera sees depths from {least:g} to {greatest:g}; expected 0 <= the "
+                    "least < the greatest."
+                )
         corners = [
             tuple(place + depth * part for place, part in zip(camera.position, corner, strict=True))
             for camera, depths in zip(cameras, ranges, strict=True)

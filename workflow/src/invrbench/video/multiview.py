@@ -199,8 +199,9 @@ def read_transforms(
     Pictures of one folder with times and one pose are one view, named after the folder. Every other
     picture is a view named by its stem; where stems repeat, ``train-`` or ``test-`` goes before all
     of them, after the name of the file that lists them (transforms_train.json). Times, from 0 to 1
-    in the files, become frames: the first instant is 0, the last ``instants`` - 1, rounded to a
-    thousandth. Without times the scene is static.
+    in the files, become frames: the first instant is 0, the last ``instants`` - 1; one within a
+    twentieth of an instant, as rounding in the file leaves it, is that instant. Without times the
+    scene is static.
 
     Args:
         files: the descriptions of one scene. Picture paths are relative to them; one without a
@@ -223,7 +224,7 @@ def read_transforms(
     size = _first_picture_size()
     for file in files:
         value = _read_json(file)
-        fps = Fraction(str(value["fps"])) if "fps" in value else fps
+        fps = _rate(value["fps"], file.name) if "fps" in value else fps
         if not isinstance(value.get("frames"), list):
             raise SequenceError(f"{file.name} has no list `frames`; it describes no views.")
         for number, entry in enumerate(value["frames"]):
@@ -238,7 +239,7 @@ def read_transforms(
     if absent and not skip_absent:
         raise SequenceError(
             f"{len(absent)} of {len(absent) + len(pictures)} pictures are absent, the first is "
-            f"{absent[0]}; bring them, or say that absent ones are left out."
+            f"{absent[0]}; bring them, or set skip_absent in the entry to leave them out."
         )
     count = max(_instants(pictures), 1) if instants is None else instants
     views = _scene_views(pictures, count - 1)
@@ -367,6 +368,14 @@ def _focal(entry: Mapping[str, Any], width: int, height: int) -> tuple[float, fl
     return found[0], found[-1]
 
 
+def _rate(value: Any, where: str) -> Fraction:
+    """Frames per second, exact."""
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise SequenceError(f"{where}: the frame rate {value!r} is no number.") from None
+
+
 def _instants(pictures: Sequence[_Picture]) -> int:
     return len({round(picture.time, 6) for picture in pictures if picture.time is not None})
 
@@ -407,10 +416,22 @@ def _groups(pictures: Sequence[_Picture]) -> Iterable[tuple[str, list[_Picture]]
             yield from ((picture.path.stem, [picture]) for picture in members)
 
 
+def _instant(time: float, last: int) -> float:
+    """A time from 0 to 1 in frames, to a thousandth; the nearest instant if it is close."""
+    nearest = round(time * last)
+    return float(nearest) if abs(time * last - nearest) <= 0.05 else round(time * last, 3)
+
+
 def _view(name: str, members: Sequence[_Picture], last: int) -> ViewSource:
     """One view at full size, its pictures in the order of their times."""
+    count = len({picture.time for picture in members})
+    if count > last + 1:
+        raise SequenceError(
+            f"view {name} has pictures of {count} times, the scene {last + 1} instants; correct "
+            "`frames` in the entry, or leave out pictures."
+        )
     timed = sorted(
-        ((round((picture.time or 0.0) * last, 3), picture) for picture in members),
+        ((_instant(picture.time or 0.0, last), picture) for picture in members),
         key=lambda each: each[0],
     )
     for (time, one), (after, other) in itertools.pairwise(timed):
@@ -455,7 +476,7 @@ def read_miv(description: Path, textures: Path, *, downscale: int = 1) -> Scene:
     try:
         entries = {str(entry["Name"]): entry for entry in value["cameras"]}
         names = [str(name) for name in value["sourceCameraNames"]]
-        frames, fps = int(value["Frames_number"]), Fraction(str(value["Fps"]))
+        frames, fps = int(value["Frames_number"]), _rate(value["Fps"], description.name)
     except _MALFORMED as error:
         raise SequenceError(f"{description.name} cannot be used: {_told(error)}.") from None
     _refuse_twice(names)
