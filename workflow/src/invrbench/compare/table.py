@@ -395,7 +395,7 @@ def point_columns(points: Sequence[Point]) -> list[str]:
     """Columns of points.tsv: always the fixed ones, the metrics' reasons, then what else is there.
 
     >>> point_columns([])[-3:]
-    ['psnr_rgb_still_db_reason', 'psnr_rgb_moving_db_reason', 'rate_vs_anchor_reason']
+    ['psnr_y_render_db_reason', 'psnr_rgb_render_db_reason', 'rate_vs_anchor_reason']
     """
     metrics = POINT_COLUMNS[POINT_COLUMNS.index("psnr_y_db") : POINT_COLUMNS.index("fit_seconds")]
     columns = [*POINT_COLUMNS, *(reason_column(name) for name in (*metrics, RATIO))]
