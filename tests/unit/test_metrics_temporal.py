@@ -115,6 +115,16 @@ def test_pixels_whose_flows_disagree_are_occluded():
     assert error == pytest.approx(0.2**2)
 
 
+def test_the_backward_flow_counts_where_the_forward_flow_leads_to():
+    first = picture()
+    second = np.roll(first, 3, axis=2)
+    first[:, :, 7:10] += 0.2
+    backward = shift(-3).copy()
+    backward[:, :10] = 0
+    error = temporal.warping_error(first, second, forward=shift(3), backward=backward)
+    assert error == pytest.approx(0.2**2 * 3 / 10)  # columns 7 to 16 count
+
+
 def test_a_square_wave_of_ten_levels_on_a_still_source_flickers_by_ten(tmp_path):
     result = measured(tmp_path, flat(100, 100, 100, 100), flat(90, 110, 90, 110))
     assert result.values["flicker"] == pytest.approx(10.0)
@@ -140,7 +150,7 @@ def test_a_pixel_is_still_up_to_two_percent_of_full_scale(tmp_path):
 
 def test_one_moving_component_makes_a_pixel_move(tmp_path):
     source = [np.full((16, 24, 3), 100) for _ in range(2)]
-    source[1][:, :, 2] = 160
+    source[1][:, :, 2] = 112  # σ 6 of 255 in blue, 2 in the mean over components
     result = measured(tmp_path, source, source[:1] * 2)
     assert result.values["psnr_rgb_still_db"] is None
     assert result.reasons["psnr_rgb_still_db"] == "no pixel of the source is still"
