@@ -23,9 +23,9 @@ def measure(arguments: Any) -> int:
     lines = []
     for name, value in values.items():
         if isinstance(value, float | int):
-            lines.append(f"{name:<16}{value:.4f}")
+            lines.append(f"{name:<20}{value:.6g}")
         elif name.endswith("_reason") and value:
-            lines.append(f"{name.removesuffix('_reason'):<16}{value}")
+            lines.append(f"{name.removesuffix('_reason'):<20}{value}")
     write_result(values, arguments.json, "\n".join(lines) + "\n")
     return 0
 
