@@ -13,14 +13,12 @@ from invrbench.errors import SequenceError, SourceMissing
 from invrbench.video.cameras import Bounds
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import VideoFormat
-from invrbench.video.multiview import (
-    Scene,
-    read_llff,
-    read_miv,
-    read_scene,
-    read_transforms,
-)
+from invrbench.video.llff import read_llff
+from invrbench.video.miv import read_miv
+from invrbench.video.multiview import read_scene
 from invrbench.video.readers import view_frames
+from invrbench.video.transforms import read_transforms
+from invrbench.video.views import Scene
 
 REPOSITORY = Path(__file__).parents[2]
 FOX = REPOSITORY.parent / "shared" / "data" / "fox"
