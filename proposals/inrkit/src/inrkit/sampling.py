@@ -49,15 +49,23 @@ def inverse_cdf(
 
 
 def with_fine(
-    distances: Tensor, weights: Tensor, count: int, generator: torch.Generator | None = None
+    distances: Tensor,
+    weights: Tensor,
+    count: int,
+    generator: torch.Generator | None = None,
+    *,
+    keeps_coarse: bool = True,
 ) -> Tensor:
     """Coarse distances (N, S) and ``count`` fine ones where the weights (N, S) are, sorted.
 
     The bins reach between the middles of neighbouring distances; the first and last weight are
-    left out. Source: NeRF's code (bmild/nerf), hierarchical sampling.
+    left out. Without ``keeps_coarse`` the fine ones alone. Source: NeRF's code (bmild/nerf),
+    hierarchical sampling.
     """
     middles = 0.5 * (distances[:, 1:] + distances[:, :-1])
     fine = inverse_cdf(middles, weights[:, 1:-1], count, generator)
+    if not keeps_coarse:
+        return fine
     return torch.cat([distances, fine], dim=-1).sort(dim=-1).values
 
 

@@ -90,6 +90,42 @@ def decode_instants(
     render_views(job, scene, render, device)
 
 
+def decode_timed(
+    job: DecodeJob,
+    *,
+    codec_id: str,
+    schema: bitstream.Schema,
+    build: Callable[[dict[str, Any]], nn.Module],
+    rays_per_call: int = 512,
+) -> None:
+    """Render the views of ``job`` from a bitstream that holds one model of all times.
+
+    Args:
+        job: the decode job.
+        codec_id, schema: of the bitstream.
+        build: a model of a header; called with N rays and their times (N,) in instants, it
+            gives RGB (N, 3).
+        rays_per_call: few, so that the features of a call's samples stay in the cache.
+
+    Raises:
+        CodecError: a time to render lies beyond the cut.
+    """
+    device = prepare(job)
+    data = job.bitstream.read_bytes()
+    scene, (model,) = read_models(
+        data, codec_id=codec_id, schema=schema, build=build, is_static=False
+    )
+    model = model.to(device)
+    for view in job.render:
+        for time in view.times:
+            scene.instant_of(time)
+
+    def render(rays: Rays, times: Tensor) -> Tensor:
+        return torch.stack([model(rays, time.expand(len(rays))) for time in times])
+
+    render_views(job, scene, render, device, rays_per_call=rays_per_call)
+
+
 @torch.inference_mode()
 def render_views(
     job: DecodeJob,
