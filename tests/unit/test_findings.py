@@ -251,3 +251,65 @@ def test_a_report_without_findings_leaves_none_of_an_earlier_one(tmp_path: Path)
     write_report(tmp_path, points(), report_points.info())
     assert not (tmp_path / "findings.tsv").exists()
     assert "Experiment" not in openpyxl.load_workbook(tmp_path / "results.xlsx").sheetnames
+
+
+# (rate, dB) of a model at QP −48, −43, −38, −33, −28, by falling rate
+CODED = [(5.0, 30.0), (4.4, 29.98), (3.8, 29.9), (3.1, 28.6), (2.5, 25.0)]
+
+
+def coded(codec: str, pairs: list[tuple[float, float]], **changes: Any) -> list[dict[str, Any]]:
+    qps = (-48, -43, -38, -33, -28)
+    return [
+        point("", 0, rate, value, codec=codec, view_set="test", rate_point=f"s.minute_qp{qp}")
+        | {"compression_ratio": 20.0 / rate}
+        | changes
+        for qp, (rate, value) in zip(qps, pairs, strict=True)
+    ]
+
+
+def scene_finding(kind: str, **keys: Any) -> Finding:
+    return Finding("c", kind, ("mixvoxels",), view_set="test", point="*_qp-38", **keys)
+
+
+def test_quality_that_holds_until_a_qp_and_falls_after_it() -> None:
+    table = coded("mixvoxels", CODED)
+    assert verdict(scene_finding("loses-until", below=0.5), table) == (
+        "holds",
+        "loses mixvoxels 0.10",
+    )
+    assert verdict(scene_finding("loses-after", above=1.0), table) == (
+        "holds",
+        "loses mixvoxels 4.90",
+    )
+    assert verdict(scene_finding("loses-until", below=0.05), table)[0] == "does not hold"
+
+
+def test_the_share_of_the_uncompressed_model_is_told_in_percent() -> None:
+    # 3.8 of 20 is 19 %
+    finding = scene_finding("shrinks-to", expected=(15.0, 25.0))
+    assert verdict(finding, coded("mixvoxels", CODED)) == ("holds", "mixvoxels 19.0 %")
+
+
+def test_a_falling_metric_is_worse_where_it_is_larger() -> None:
+    table = [
+        *coded("instant-ngp", [(r, 0.0) for r, _ in CODED], flicker=3.5),
+        *coded("mixvoxels", CODED, flicker=0.5),
+    ]
+    finding = Finding(
+        "c", "worse", ("instant-ngp",), against=("mixvoxels",), metric="flicker", view_set="test"
+    )
+    assert verdict(finding, table) == ("holds", "instant-ngp 3.50; mixvoxels 0.50")
+
+
+def test_a_finding_looks_at_the_view_set_it_names() -> None:
+    train = [row | {"view_set": "train", "psnr_y_db": 50.0} for row in coded("mixvoxels", CODED)]
+    table = [*train, *coded("mixvoxels", CODED)]
+    assert verdict(scene_finding("loses-after", above=1.0), table)[1] == "loses mixvoxels 4.90"
+
+
+def test_a_finding_on_a_point_that_is_not_there_is_undecided() -> None:
+    finding = scene_finding("loses-until", below=0.5)
+    assert verdict(finding, coded("mixvoxels", CODED)[:2] + coded("mixvoxels", CODED)[3:]) == (
+        "undecided",
+        "mixvoxels has 0 points *_qp-38; one is needed",
+    )

@@ -11,12 +11,19 @@ it names on one sequence and says what it saw in numbers, or why nothing can be 
 ``bd-rate``           the BD-rate of every curve against every one of ``against`` is below ``below``
                       or above ``above`` percent; where there is none, it holds as well if every
                       point of one curve is beaten by a point of the other
+``worse``             the best point (of the largest rate) of every curve has a worse value than that
+                      of any of ``against``
+``loses-until``       from its best point to ``point``, every curve loses at most ``below``
+``loses-after``       from ``point`` to its coarsest point, every curve loses more than ``above``
+``shrinks-to``        at ``point``, the share of every curve's bytes in those of its float32 model
+                      lies within ``expected``, in percent
 ``uncompressed-bpp``  smallest and largest rate of the float32 models are ``expected``, to 0.005
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from invrbench.compare.curves import (
     FALLING_METRICS,
@@ -62,6 +69,7 @@ def judge(findings: Sequence[Finding], curves: Sequence[Curve], headline: str) -
         of = list(_sequences(finding, curves))
         for sequence in of:
             here = [curve for curve in curves if curve.key.sequence == sequence]
+            here = [curve for curve in here if finding.view_set in ("", curve.key.view_set)]
             verdict, numbers = _decide(finding, here, metric)
             verdicts.append(Verdict(finding.claim, sequence, metric, verdict, numbers))
         if not of:
@@ -201,6 +209,57 @@ def _position(test: _RdPairs, anchor: _RdPairs) -> float | None:
     return -math.inf if beats(test, anchor) else None
 
 
+def _worse(_: Finding, tested: list[Curve], rivals: list[Curve], metric: str) -> _Decision:
+    def value(curve: Curve) -> float:
+        return _pairs(curve, metric)[-1][1]
+
+    texts = [f"{_name(curve)} {abs(value(curve)):.2f}" for curve in (*tested, *rivals)]
+    return max(map(value, tested)) < min(map(value, rivals)), "; ".join(texts)
+
+
+def _quality_at(curve: Curve, pattern: str, metric: str) -> float:
+    """Quality of the one point of a curve whose rate point fits the pattern."""
+    found = [p for p in curve.points if fnmatchcase(str(p["rate_point"]), pattern)]
+    if len(found) != 1:
+        raise _UndecidedError(f"{_name(curve)} has {len(found)} points {pattern}; one is needed")
+    if not is_number(found[0].get(metric)):
+        why = found[0].get(f"{metric}_reason") or NOT_MEASURED
+        raise _UndecidedError(f"{_name(curve)}: {found[0]['rate_point']} has no {metric}: {why}")
+    return (-1.0 if metric in FALLING_METRICS else 1.0) * float(found[0][metric])
+
+
+def _loses_until(finding: Finding, tested: list[Curve], _: list[Curve], metric: str) -> _Decision:
+    assert finding.below is not None
+    losses = {
+        _name(curve): _pairs(curve, metric)[-1][1] - _quality_at(curve, finding.point, metric)
+        for curve in tested
+    }
+    return max(losses.values()) <= finding.below, _losses(losses)
+
+
+def _loses_after(finding: Finding, tested: list[Curve], _: list[Curve], metric: str) -> _Decision:
+    assert finding.above is not None
+    losses = {
+        _name(curve): _quality_at(curve, finding.point, metric) - _pairs(curve, metric)[0][1]
+        for curve in tested
+    }
+    return min(losses.values()) > finding.above, _losses(losses)
+
+
+def _losses(losses: dict[str, float]) -> str:
+    return "loses " + "; ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
+
+
+def _shrinks_to(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
+    shares = {
+        _name(curve): 100.0 / _quality_at(curve, finding.point, "compression_ratio")
+        for curve in tested
+    }
+    low, high = finding.expected
+    text = "; ".join(f"{name} {share:.1f} %" for name, share in shares.items())
+    return all(low <= share <= high for share in shares.values()), text
+
+
 def _uncompressed(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
     rates = []
     for curve in tested:
@@ -224,5 +283,9 @@ _TESTS: dict[str, Callable[[Finding, list[Curve], list[Curve], str], _Decision]]
     "falls-fastest": _falls_fastest,
     "dominates": _dominates,
     "bd-rate": _bd_rate,
+    "worse": _worse,
+    "loses-until": _loses_until,
+    "loses-after": _loses_after,
+    "shrinks-to": _shrinks_to,
     "uncompressed-bpp": _uncompressed,
 }

@@ -71,6 +71,8 @@ class Finding:
     below: float | None = None
     above: float | None = None
     expected: tuple[float, ...] = ()
+    point: str = ""
+    view_set: str = ""
 
 
 # What a finding of a kind must name beside claim and curves; one of several is enough.
@@ -79,6 +81,10 @@ FINDING_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "falls-fastest": (("against",),),
     "dominates": (("against",),),
     "bd-rate": (("against",), ("below", "above")),
+    "worse": (("against",),),
+    "loses-until": (("point",), ("below",)),
+    "loses-after": (("point",), ("above",)),
+    "shrinks-to": (("point",), ("expected",)),
     "uncompressed-bpp": (("expected",),),
 }
 
