@@ -1,0 +1,23 @@
+"""Decode a bitstream of tensorf: rebuild every instant's field, render the views asked for."""
+
+from typing import Any
+
+from inrkit.job import DecodeJob, run_verb
+from inrkit.scene_codec import SceneFormat
+from inrkit.scene_decode import decode_instants
+from model import TensorfField
+from structure import CODEC_ID, SCHEMA, Structure
+
+
+def build(header: dict[str, Any]) -> TensorfField:
+    """A field of the shape that a header describes."""
+    return TensorfField(Structure.of(header), SceneFormat.from_header(header))
+
+
+def main(job: DecodeJob) -> None:
+    """Write ``<id>.raw`` of every view of ``job.render``."""
+    decode_instants(job, codec_id=CODEC_ID, schema=SCHEMA, build=build)
+
+
+if __name__ == "__main__":
+    run_verb(DecodeJob, main)
