@@ -11,8 +11,8 @@ it names on one sequence and says what it saw in numbers, or why nothing can be 
 ``bd-rate``           the BD-rate of every curve against every one of ``against`` is below ``below``
                       or above ``above`` percent; where there is none, it holds as well if every
                       point of one curve is beaten by a point of the other
-``worse``             the best point (of the largest rate) of every curve has a worse value than that
-                      of any of ``against``
+``worse``             the best point (of the largest rate) of every curve has a worse value than
+                      that of any of ``against``
 ``loses-until``       from its best point to ``point``, every curve loses at most ``below``
 ``loses-after``       from ``point`` to its coarsest point, every curve loses more than ``above``
 ``shrinks-to``        at ``point``, the share of every curve's bytes in those of its float32 model

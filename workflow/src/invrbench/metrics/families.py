@@ -36,6 +36,7 @@ class Family:
 
 
 RENDER = "render"  # measured against another point's decoded pictures instead of the source
+VIEW = "view"  # of scenes only
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -71,7 +72,7 @@ FAMILIES: dict[str, Family] = {
             needs=("torch", "lpips"),
         ),
         Family(
-            name="view",
+            name=VIEW,
             columns=(
                 "iv_psnr_db",
                 "dssim1",

@@ -23,7 +23,7 @@ from invrbench.ctc.sequences import (
 )
 from invrbench.digest import digest_tree, digest_value, md5_file
 from invrbench.errors import ConditionsError, ManifestError
-from invrbench.metrics.families import FAMILIES, RENDER, family_digest
+from invrbench.metrics.families import FAMILIES, RENDER, VIEW, family_digest
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.sources import Source
 from invrbench.video.format import VideoFormat
@@ -348,7 +348,8 @@ def _points_of(
                 split = str(replace(block.ref, cut=None))
                 names = tuple(dict.fromkeys((sequence.sequence_class, sequence.id, split, name)))
                 point = replace(point, fit=plan_fit(manifest, source, where, names))
-            families = [name for name in conditions.families if name != RENDER]
+            elsewhere = {RENDER} if source.track == "multiview" else {RENDER, VIEW}
+            families = [name for name in conditions.families if name not in elsewhere]
             yield _with_keys(point, families)
 
 

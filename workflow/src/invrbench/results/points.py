@@ -10,7 +10,7 @@ from typing import Any
 from invrbench.codec.manifest import Manifest
 from invrbench.digest import digest_value
 from invrbench.errors import RecordError
-from invrbench.metrics.families import FAMILIES, RENDER
+from invrbench.metrics.families import FAMILIES, RENDER, VIEW
 from invrbench.results import paths
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
@@ -40,7 +40,8 @@ COLUMNS: tuple[str, ...] = (
     "accepted",
 )
 FLOAT_BITS = 32
-NO_MODEL = "no uncompressed model"
+# why a family that the conditions ask for is not measured of a point
+NOT_HERE = {RENDER: "no uncompressed model", VIEW: "measured of scenes only"}
 MEAN_OF = "mean of "
 VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes")
 
@@ -226,8 +227,9 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
         verdict = {"status": problem.status, "reason": problem.reason}
         return [row | verdict for row in sets.values()]
     common = _values(point, chain)
-    if RENDER in plan.conditions.families and RENDER not in point.family_keys:
-        common |= dict.fromkeys((f"{c}_reason" for c in FAMILIES[RENDER].columns), NO_MODEL)
+    for family in set(plan.conditions.families) - set(point.family_keys):
+        columns = FAMILIES[family].columns
+        common |= dict.fromkeys((f"{column}_reason" for column in columns), NOT_HERE[family])
     return [
         row | common | _distortion(point, chain, point.view_sets[name]) | verdict
         for name, row in sets.items()
