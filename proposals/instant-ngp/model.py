@@ -30,12 +30,15 @@ LEAST_ALPHA = 0.01  # a cell is empty if a step in it stops less than this share
 
 
 def small_network(inputs: int, width: int, outputs: int, *, hidden: int) -> nn.Sequential:
-    """Linear maps without bias, ReLU between them."""
+    """Linear maps without bias, ReLU between them; Xavier's uniform distribution at the start."""
     layers: list[nn.Module] = []
     for _ in range(hidden):
         layers += [nn.Linear(inputs, width, bias=False), nn.ReLU()]
         inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=False))
+    network = nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=False))
+    for layer in network[::2]:
+        nn.init.xavier_uniform_(layer.weight)
+    return network
 
 
 @dataclass(frozen=True)
@@ -89,20 +92,24 @@ class NgpField(nn.Module):
         """Densities (N,) per diagonal."""
         return density_of(self.features(positions))
 
-    def shade(self, rays: Rays, generator: torch.Generator | None = None) -> Shading:
+    def shade(
+        self, rays: Rays, generator: torch.Generator | None = None, *, stride: int = 1
+    ) -> Shading:
         """Render rays in steps of fixed length through occupied cells.
 
         Args:
             rays: in scene units.
             generator: shifts the samples of every ray; fixed places without one.
+            stride: times as long as the structure's steps, while a fit is still coarse.
         """
+        step = stride * self.step
         bounds = self.scene.bounds
         enter, leave = box_distances(rays, self.box, near=bounds.near, far=bounds.far)
         distances, inside = march(
             enter,
             leave,
-            step=self.step * self.diagonal,
-            most=self.structure.samples,
+            step=step * self.diagonal,
+            most=-(-self.structure.samples // stride),
             generator=generator,
         )
         with torch.no_grad():
@@ -117,7 +124,7 @@ class NgpField(nn.Module):
         )
         densities = torch.zeros_like(distances)
         densities[kept] = density_of(features)
-        weights = sample_weights(densities, torch.full_like(distances, self.step))
+        weights = sample_weights(densities, torch.full_like(distances, step))
         return Shading(composite_kept(weights, colours, distances, kept), weights, kept)
 
     def start_rendering(self) -> None:
