@@ -19,6 +19,8 @@ from model import NerfField
 from structure import SPACES, Structure
 from torch import Tensor, nn
 
+COUNTED_RAYS = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
@@ -116,10 +118,10 @@ def main(job: FitJob) -> None:
         warm_start=parameters.warm_start,
     )
     fields = [model.cpu() for model in models]
-    view = views.views[0]
     with torch.inference_mode():
-        macs = macs_of(fields[0], view_rays(view, torch.device("cpu"))[:64])
-    save_instants(scene, fields, structure.to_header(), macs_per_pixel=macs / 64)
+        rays = view_rays(views.views[0], torch.device("cpu"))[:COUNTED_RAYS]
+        macs = macs_of(fields[0], rays)
+    save_instants(scene, fields, structure.to_header(), macs_per_pixel=macs / len(rays))
 
 
 if __name__ == "__main__":

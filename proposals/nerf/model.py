@@ -4,7 +4,8 @@
  ray ─ 64 distances ─ coarse MLP ─ weights ─ 128 more distances ─ fine MLP of all 192 ─ RGB
 ```
 
-Mildenhall et al., NeRF: Representing Scenes as Neural Radiance Fields for View Synthesis, ECCV 2020.
+Mildenhall et al., NeRF: Representing Scenes as Neural Radiance Fields for View Synthesis, ECCV
+2020.
 """
 
 from dataclasses import dataclass

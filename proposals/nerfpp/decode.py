@@ -1,0 +1,23 @@
+"""Decode a bitstream of nerfpp: rebuild every instant's networks, render the views asked for."""
+
+from typing import Any
+
+from inrkit.job import DecodeJob, run_verb
+from inrkit.scene_codec import SceneFormat
+from inrkit.scene_decode import decode_instants
+from model import NerfppField
+from structure import CODEC_ID, SCHEMA, Structure
+
+
+def build(header: dict[str, Any]) -> NerfppField:
+    """A field of the shape that a header describes."""
+    return NerfppField(Structure.from_header(header), SceneFormat.from_header(header))
+
+
+def main(job: DecodeJob) -> None:
+    """Write ``<id>.raw`` of every view of ``job.render``."""
+    decode_instants(job, codec_id=CODEC_ID, schema=SCHEMA, build=build)
+
+
+if __name__ == "__main__":
+    run_verb(DecodeJob, main)

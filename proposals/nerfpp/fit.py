@@ -1,0 +1,108 @@
+"""Fit a NeRF++ field to every instant of a scene in turn."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from inrkit.fit import Training
+from inrkit.job import FitJob, run_verb
+from inrkit.layers import macs_of
+from inrkit.radiance_mlp import MlpShape, mlp_parameters
+from inrkit.rays import UnitSphere, view_rays
+from inrkit.scene import RayBatches, adam_bytes, open_scene
+from inrkit.scene_codec import SceneFormat
+from inrkit.scene_fit import fit_instants, save_instants, steps_per_instant
+from inrkit.schedule import Exponential
+from model import NerfppField
+from structure import SAMPLES, Structure
+from torch import Tensor
+
+COUNTED_RAYS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """A fit's parameters beside its structure, as codec.toml gives them.
+
+    Args:
+        steps: of all instants together.
+        rays: per step.
+        learning_rate: of Adam.
+        final_rate: share of it at the last step.
+        warm_up: share of the steps until it is reached.
+        precision: fp32, or bf16 for the forward pass of fitting.
+        warm_start: whether an instant starts from the field of the one before.
+    """
+
+    steps: int
+    rays: int
+    learning_rate: float
+    final_rate: float
+    warm_up: float
+    precision: Literal["bf16", "fp32"]
+    warm_start: bool
+
+
+def parameters_of(job: FitJob) -> tuple[Structure, Parameters]:
+    """Structure and training of a fit.
+
+    Raises:
+        CodecError: a parameter cannot be.
+    """
+    shape = {*MlpShape.__dataclass_fields__, *SAMPLES}
+    parameters = Parameters(**{k: v for k, v in job.parameters.items() if k not in shape})
+    sphere = UnitSphere.around(job.scene.views, job.scene.bounds)
+    return Structure.of(job.parameters, sphere), parameters
+
+
+def training_bytes(structure: Structure, rays: int) -> int:
+    """Bytes of the networks with their optimiser, and of what a step keeps for its gradient."""
+    mlp = structure.mlp
+    values = sum(mlp_parameters(mlp, dimensions=dimensions) for dimensions in (3, 4))
+    per_point = mlp.width * (2 * mlp.layers + 2) + 3 * mlp.view_width + 8 * 4 * mlp.levels
+    points = rays * (structure.samples + structure.coarse + structure.far_coarse)
+    return adam_bytes(2 * values) + 4 * per_point * points
+
+
+def main(job: FitJob) -> None:
+    """Write the fields of all instants to ``./model``."""
+    structure, parameters = parameters_of(job)
+    scene = SceneFormat.of(job)
+    views = open_scene(job, model_bytes=training_bytes(structure, parameters.rays))
+
+    def loss_of(
+        model: NerfppField, batches: RayBatches, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        batch = batches.draw(generator)
+        seen = model.shade(batch.rays, generator)
+        first, second = ((s.colour - batch.colours).square().mean() for s in seen)
+        return first + second, second
+
+    steps = steps_per_instant(parameters.steps, views.instants)
+    training = Training(
+        steps=steps,
+        learning_rate=parameters.learning_rate,
+        schedule=Exponential(
+            steps, decay=parameters.final_rate, warm_up_steps=round(parameters.warm_up * steps)
+        ),
+        seed=job.seed,
+        precision=parameters.precision,
+    )
+    models = fit_instants(
+        job,
+        views,
+        build=lambda: NerfppField(structure, scene).to(views.device),
+        loss_of=loss_of,
+        training=training,
+        rays=parameters.rays,
+        warm_start=parameters.warm_start,
+    )
+    fields = [model.cpu() for model in models]
+    with torch.inference_mode():
+        rays = view_rays(views.views[0], torch.device("cpu"))[:COUNTED_RAYS]
+        macs = macs_of(fields[0], rays)
+    save_instants(scene, fields, structure.to_header(), macs_per_pixel=macs / len(rays))
+
+
+if __name__ == "__main__":
+    run_verb(FitJob, main)
