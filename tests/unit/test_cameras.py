@@ -220,18 +220,6 @@ def test_bounds_of_two_cameras_hold_both_frusta() -> None:
     assert bounds.box == ((-4, -4, 1), (4, 4, 8))
 
 
-def test_bounds_of_distances_hold_every_sample_between_them() -> None:
-    camera = miv((30, 20, 10), (1, 2, 3))
-    bounds = Bounds.from_distances([camera], near=0.5, far=4)
-    assert (bounds.near, bounds.far) == (0.5, 4)
-    rays = np.array([camera.direction(*place) for place in ((0, 0), (100, 80), (50, 40), (0, 80))])
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    for distance in (0.5, 4):
-        samples = np.array(camera.position) + distance * rays
-        assert (samples > np.array(bounds.box[0]) - 1e-9).all()
-        assert (samples < np.array(bounds.box[1]) + 1e-9).all()
-
-
 def test_bounds_come_back_from_a_jobs_json() -> None:
     bounds = Bounds(0.5, 9.0, ((-1.0, -2.0, 0.0), (1.0, 2.0, 3.0)))
     assert Bounds.from_json(bounds.to_json()) == bounds

@@ -48,7 +48,7 @@ def test_a_pattern_names_several_views() -> None:
 @pytest.mark.parametrize(
     ("split", "said"),
     [
-        (ViewSplit(test=("v09",)), "here: no view is called 'v09'; the views are v00, v01"),
+        (ViewSplit(test=("v09",)), "here: no view is called 'v09'; nearest: v0"),
         (ViewSplit(test=("v01",), train=("v0*",)), "v01 would be coded and held out at once"),
         (ViewSplit(test=("v*",)), "every view is held out"),
         (ViewSplit(test=("v01",), judged=("v01",)), "no view is called 'v01'"),
@@ -143,6 +143,19 @@ def test_a_view_with_another_md5_than_declared_is_refused(tmp_path: Path) -> Non
     source = resolve(ref, {"ballcourt": sequence}, PathMap("none"))
     with pytest.raises(SequenceError, match=r"ballcourt\.v03v08 v00: the raw file of .* has md5"):
         prepare_source(tmp_path, source, "ballcourt.v03v08")
+
+
+def test_a_description_with_other_views_than_the_entry_is_refused(tmp_path: Path) -> None:
+    entry = (REPOSITORY / "ctc" / "sequences" / "ballcourt.yaml").read_text(encoding="utf-8")
+    (tmp_path / "data").symlink_to(REPOSITORY / "ctc" / "sequences" / "data")
+    for changed, said in (
+        (entry.replace("views: 12", "views: 13"), r"has 12 views \(v00, .*, the entry says 13"),
+        (entry.split("    md5s:")[0] + f'    md5s: {{v12: "{"0" * 32}"}}\n', "lacks the view v12"),
+    ):
+        (tmp_path / "own.yaml").write_text(changed, encoding="utf-8")
+        (sequence,) = load_file(tmp_path / "own.yaml")
+        with pytest.raises(SequenceError, match=said):
+            resolve(SequenceRef("ballcourt", "v03v08"), {"ballcourt": sequence}, PathMap("none"))
 
 
 def layout(pixel_format: str, colour_range: str) -> VideoFormat:

@@ -101,6 +101,7 @@ class Sequence:
     scene_cuts: tuple[int, ...] = ()
     bounds: Bounds | None = None
     view_splits: Mapping[str, ViewSplit] = field(default_factory=dict)
+    view_count: int | None = None
     md5s: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
     origin: str = ""
@@ -271,6 +272,7 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
             split: ViewSplit(**{kind: tuple(views) for kind, views in sides.items()})
             for split, sides in entry.get("view_splits", {}).items()
         },
+        view_count=entry.get("views"),
         md5s=entry.get("md5s", {}),
         folder=folder,
         origin=where,
@@ -370,6 +372,7 @@ def _resolve_scene(ref: SequenceRef, sequence: Sequence, paths: PathMap) -> Reso
         scene = read_scene(sequence.source, path, sequence.format, where=where)
     except SourceMissing as problem:
         return replace(resolved, missing=str(problem))
+    _check_views(sequence, tuple(scene.views), where)
     sides = split.divide(tuple(scene.views), where)
     bounds = sequence.bounds or scene.bounds
     if bounds is None:
@@ -407,6 +410,22 @@ def _resolve_scene(ref: SequenceRef, sequence: Sequence, paths: PathMap) -> Reso
         judged=sides["judged"],
         files=scene.files,
     )
+
+
+def _check_views(sequence: Sequence, found: tuple[str, ...], where: str) -> None:
+    """Refuse a description that lacks views the entry knows of, or has others."""
+    for view in sequence.md5s:
+        if view not in found:
+            raise SequenceError(
+                f"{where}: the description lacks the view {view}, whose md5 the entry gives; "
+                f"{suggest(view, found)}."
+            )
+    if sequence.view_count not in (None, len(found)):
+        raise SequenceError(
+            f"{where}: the description has {len(found)} views ({', '.join(found[:8])}"
+            f"{', …' if len(found) > 8 else ''}), the entry says {sequence.view_count}; bring the "
+            "whole sequence, or correct `views`."
+        )
 
 
 def _locate(sequence: Sequence, paths: PathMap) -> SourceFile:

@@ -275,16 +275,6 @@ class Bounds:
         return cls(min(depths[0] for depths in ranges), far, _box(corners))
 
     @classmethod
-    def from_distances(cls, cameras: Sequence[Camera], *, near: float, far: float) -> "Bounds":
-        """Bounds of all that the cameras see between two distances along their rays.
-
-        The box may reach a little further than the rays do: it is that of the frusta whose depths
-        hold all these distances.
-        """
-        made = cls.from_depths(cameras, [(near / camera.stretch(), far) for camera in cameras])
-        return cls(near, far, made.box)
-
-    @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Bounds":
         """The bounds written by :meth:`to_json`."""
         low, high = ((float(x), float(y), float(z)) for x, y, z in value["box"])

@@ -17,6 +17,7 @@ from invrbench.video.cameras import Bounds, Camera
 from invrbench.video.format import VideoFormat
 from invrbench.video.prepare import MATCHES, prepare
 from invrbench.video.sources import ResolvedSource
+from invrbench.video.views import suggest
 
 TEST, TRAIN = "test", "train"
 Renders = Literal["any", "coded-views"]
@@ -69,7 +70,7 @@ def _matching(patterns: Sequence[str], views: Sequence[str], where: str) -> tupl
     for pattern in patterns:
         if not any(fnmatchcase(view, pattern) for view in views):
             raise SequenceError(
-                f"{where}: no view is called {pattern!r}; the views are {', '.join(views)}."
+                f"{where}: no view is called {pattern!r}; {suggest(pattern, views)}."
             )
     return tuple(v for v in views if any(fnmatchcase(v, pattern) for pattern in patterns))
 
@@ -125,6 +126,23 @@ class ResolvedScene:
                 for name, views in ((TRAIN, self.train), (TEST, self.test))
             },
         }
+
+
+def scene_fields(
+    layout: VideoFormat, bounds: Bounds, views: Mapping[Path, SceneView]
+) -> dict[str, Any]:
+    """What fit and encode are told of a scene.
+
+    Args:
+        layout: of one view, its frames the instants of the cut.
+        bounds: of the scene.
+        views: what is coded, by the raw file that holds it.
+    """
+    return {
+        "source": layout.to_json(),
+        "views": [{**view.to_json(), "path": str(path)} for path, view in views.items()],
+        "bounds": bounds.to_json(),
+    }
 
 
 def prepare_scene(scene: ResolvedScene, folder: Path, cache: Path | None = None) -> dict[str, Any]:

@@ -107,23 +107,6 @@ class Scene:
         refuse_twice(names)
         return {name: self.views[name] for name in names}
 
-    def expect(self, names: Sequence[str]) -> None:
-        """Refuse a scene that has not exactly the views of these names.
-
-        Raises:
-            SequenceError: says which are missing, which are extra, and the nearest ones.
-        """
-        refuse_twice(names)
-        missing = [name for name in names if name not in self.views]
-        extra = [name for name in self.views if name not in names]
-        told = [f"lacks view {name} ({suggest(name, self.views)})" for name in missing]
-        told += [f"has the view {name}, which is not listed" for name in extra]
-        if told:
-            raise SequenceError(
-                f"the scene {'; '.join(told[:4])}{' …' if len(told) > 4 else ''}; "
-                f"{len(names)} views are listed, {len(self.views)} found."
-            )
-
 
 def read_description(path: Path) -> dict[str, Any]:
     """The object that a JSON file holds.
