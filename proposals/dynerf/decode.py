@@ -1,0 +1,23 @@
+"""Decode a bitstream of dynerf: rebuild networks and codes, render views and times."""
+
+from typing import Any
+
+from inrkit.job import DecodeJob, run_verb
+from inrkit.scene_codec import SceneFormat
+from inrkit.scene_decode import decode_timed
+from model import DyNerf
+from structure import CODEC_ID, SCHEMA, Structure
+
+
+def build(header: dict[str, Any]) -> DyNerf:
+    """A model of the shape that a header describes."""
+    return DyNerf(Structure.of(header), SceneFormat.from_header(header))
+
+
+def main(job: DecodeJob) -> None:
+    """Write ``<id>.raw`` of every view of ``job.render``."""
+    decode_timed(job, codec_id=CODEC_ID, schema=SCHEMA, build=build)
+
+
+if __name__ == "__main__":
+    run_verb(DecodeJob, main)
