@@ -1,6 +1,6 @@
 """Decoding of scene codecs: read the models, render every view that the job asks for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -72,9 +72,14 @@ def decode_instants(
     build: Callable[[dict[str, Any]], nn.Module],
 ) -> None:
     """Render the views of ``job`` from a bitstream that holds a static model per instant."""
-    device = prepare(job)
     data = job.bitstream.read_bytes()
     scene, models = read_models(data, codec_id=codec_id, schema=schema, build=build, is_static=True)
+    render_instants(job, scene, models)
+
+
+def render_instants(job: DecodeJob, scene: SceneFormat, models: Sequence[nn.Module]) -> None:
+    """Render the views of ``job`` from static models, one per instant."""
+    device = prepare(job)
     ready: dict[int, Any] = {}
 
     def render(rays: Rays, times: Tensor) -> Tensor:
