@@ -54,7 +54,8 @@ def test_densities_and_colours_are_those_of_the_papers_figure(repeats: bool) -> 
     h = relu(linear(np.concatenate([inputs if repeats else place, h]), mlp.trunk.layers[2]))
     h = relu(linear(h, mlp.trunk.layers[3]))
     towards = np.concatenate([d, np.sin(d), np.cos(d)])
-    seen = relu(linear(np.concatenate([linear(h, mlp.feature), towards]), mlp.view))
+    from_direction = mlp.towards.weight.double().numpy() @ towards
+    seen = relu(linear(linear(h, mlp.feature), mlp.view) + from_direction)
     expected = 1 / (1 + np.exp(-linear(seen, mlp.colour)))
     assert float(density[1, 3]) == pytest.approx(linear(h, mlp.density)[0], abs=1e-5)
     assert colour[1, 3].numpy() == pytest.approx(expected, abs=1e-5)

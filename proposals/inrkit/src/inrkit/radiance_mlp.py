@@ -116,7 +116,7 @@ class SkipMlp(nn.Module):
         for index, layer in enumerate(self.layers):
             if index and index == self.skip:
                 features = torch.cat([inputs[..., : self.repeated], features], dim=-1)
-            features = torch.relu(layer(features))
+            features = torch.relu_(layer(features))
         return features
 
 
@@ -150,8 +150,9 @@ class RadianceMlp(nn.Module):
         )
         self.density = nn.Linear(shape.width, 1)
         self.feature = nn.Linear(shape.width, shape.width)
-        seen = shape.width + encoded_size(3, shape.view_levels)
-        self.view = nn.Linear(seen, shape.view_width)
+        # the paper's one layer of features and γ(d), in two: γ(d) is then met once a ray
+        self.view = nn.Linear(shape.width, shape.view_width)
+        self.towards = nn.Linear(encoded_size(3, shape.view_levels), shape.view_width, bias=False)
         self.colour = nn.Linear(shape.view_width, 3)
 
     def forward(
@@ -169,9 +170,9 @@ class RadianceMlp(nn.Module):
         if conditions is not None:
             inputs = torch.cat([inputs, conditions.expand(*lead, -1)], dim=-1)
         features = self.trunk(inputs)
-        towards = positional_encoding(directions, levels=self.shape.view_levels)
-        seen = torch.cat([self.feature(features), towards.expand(*lead, -1)], dim=-1)
-        colours = torch.sigmoid(self.colour(torch.relu(self.view(seen))))
+        towards = self.towards(positional_encoding(directions, levels=self.shape.view_levels))
+        seen = torch.relu_(self.view(self.feature(features)) + towards)
+        colours = torch.sigmoid(self.colour(seen))
         return self.density(features).squeeze(-1), colours
 
 
