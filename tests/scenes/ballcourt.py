@@ -2,7 +2,7 @@
 
 The frames in ctc/sequences/data/ballcourt were made with mitsuba 3.9.1, variant scalar_rgb, by
 
-    python tests/scenes/ballcourt.py ctc/sequences/data/ballcourt --spp 512 --processes 2
+    python tests/scenes/ballcourt.py ctc/sequences/data/ballcourt --spp 64 --processes 2
 
 It is no part of any run. The random numbers of a picture depend on its view alone (the sampler's
 seed is the view's number, for every instant), so noise left in still pixels is still too; the
@@ -566,7 +566,7 @@ def write_lists(folder: Path, views: list[int], instants: list[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Render the multi-view scene ballcourt.")
     parser.add_argument("folder", type=Path, help="where images/ and transforms.json go")
-    parser.add_argument("--spp", type=int, default=512, help="samples per pixel")
+    parser.add_argument("--spp", type=int, default=64, help="samples per pixel")
     parser.add_argument("--instants", type=int, nargs="+", default=list(range(INSTANTS)))
     parser.add_argument("--views", type=int, nargs="+", default=list(range(VIEWS)))
     parser.add_argument("--processes", type=int, default=1, help="each renders with one thread")
