@@ -32,11 +32,17 @@ class Parameters:
         batch_samples: samples per step; the number of rays follows from how many each needs.
         most_rays: per step.
         learning_rate: of Adam.
+        grid_rate: that of the hash tables, as a multiple of it.
+        strides: lengths of the samples' steps as multiples of the structure's, whole numbers; all
+            but the last share the first half of the fit equally, so that the field is coarse
+            before it is fine.
         final_rate: share of it at the last step.
         warm_up: share of the steps until it is reached.
         opacity_loss: weight of the entropy of rays' opacities, which clears haze.
         occupancy_decay: of the densities that the occupancy grid remembers, per 16 steps.
         background: black or white.
+        random_background: whether rays are shown before random colours while fitting, which makes
+            the field opaque wherever a view sees something; for scenes that fill their pictures.
         warm_start: whether an instant starts from the field of the one before.
     """
 
@@ -44,12 +50,20 @@ class Parameters:
     batch_samples: int
     most_rays: int
     learning_rate: float
+    grid_rate: float
+    strides: list[int]
     final_rate: float
     warm_up: float
     opacity_loss: float
     occupancy_decay: float
     background: str
+    random_background: bool
     warm_start: bool
+
+    def stride_at(self, share: float) -> int:
+        """The stride when a share of the steps is done."""
+        coarse = len(self.strides) - 1
+        return self.strides[min(int(2 * share * coarse), coarse)]
 
 
 class Trained(NgpField):
@@ -61,9 +75,10 @@ class Trained(NgpField):
         super().__init__(structure, scene)
         self.register_buffer("samples_per_ray", torch.tensor(float(structure.samples)))
 
-    def ray_count(self, parameters: Parameters) -> int:
-        """Rays whose samples fill a batch."""
-        fitting = int(parameters.batch_samples / max(float(self.samples_per_ray), 1.0))
+    def ray_count(self, parameters: Parameters, stride: int) -> int:
+        """Rays whose samples, at a stride, fill a batch."""
+        each = max(float(self.samples_per_ray) / stride, 1.0)
+        fitting = int(parameters.batch_samples / each)
         return max(LEAST_RAYS, min(fitting, parameters.most_rays))
 
 
@@ -84,6 +99,8 @@ def parameters_of(job: FitJob) -> tuple[Structure, Parameters]:
     parameters = Parameters(**others)
     if parameters.background not in ("black", "white"):
         raise CodecError(f"the background {parameters.background!r} is neither black nor white.")
+    if not parameters.strides or min(parameters.strides) < 1:
+        raise CodecError(f"the strides {parameters.strides} hold no whole numbers from 1 on.")
     return Structure.of(job.parameters), parameters
 
 
@@ -100,6 +117,7 @@ def main(job: FitJob) -> None:
     values = structure.channels * sum(rows for _, rows in sizes) + structure.cells**3
     views = open_scene(job, model_bytes=adam_bytes(values))
     background = background_colour(scene.background, views.device)
+    steps = steps_per_instant(parameters.steps, views.instants)
 
     def loss_of(
         model: Trained, batches: RayBatches, step: int, generator: torch.Generator
@@ -111,14 +129,17 @@ def main(job: FitJob) -> None:
                 decay=parameters.occupancy_decay,
                 generator=generator,
             )
-        batch = batches.draw(generator, model.ray_count(parameters))
-        shading = model.shade(batch.rays, generator)
-        model.samples_per_ray.copy_(shading.kept.sum() / len(batch))
-        error = (shading.rendered.over(background) - batch.colours).square().mean()
+        stride = parameters.stride_at(step / steps)
+        batch = batches.draw(generator, model.ray_count(parameters, stride))
+        shading = model.shade(batch.rays, generator, stride=stride)
+        model.samples_per_ray.copy_(stride * shading.kept.sum() / len(batch))
+        behind = background
+        if parameters.random_background:
+            behind = torch.rand(len(batch), 3, generator=generator).to(views.device)
+        error = (shading.rendered.over(behind) - batch.colours).square().mean()
         entropy = opacity_entropy(shading.rendered.opacity)
         return error + parameters.opacity_loss * entropy, error
 
-    steps = steps_per_instant(parameters.steps, views.instants)
     training = Training(
         steps=steps,
         learning_rate=parameters.learning_rate,
@@ -126,6 +147,7 @@ def main(job: FitJob) -> None:
         seed=job.seed,
         betas=(0.9, 0.99),
         eps=1e-15,
+        rates={"grid": parameters.grid_rate},
         precision="fp32",
     )
     models = fit_instants(
