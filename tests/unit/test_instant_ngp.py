@@ -52,6 +52,19 @@ def test_the_papers_field_has_12_196_240_table_values_and_9_408_weights() -> Non
         assert parameter_count(field) - 12_196_240 == 3_072 + 6_336
 
 
+@pytest.mark.parametrize(("fit", "tables"), [("s", 226_096), ("m", 759_776)])
+def test_the_small_fields_have_the_values_the_readme_gives(fit: str, tables: int) -> None:
+    manifest = tomllib.loads((PROPOSALS / "instant-ngp" / "codec.toml").read_text())
+    fits = manifest["fits"]
+    shape = fits["*"] | fits["*"]["budgets"]["minute"] | fits[fit]
+    scene = SceneFormat("rgb24", "bt709", "full", 1, read_bounds(BOUNDS))
+    with modules_of("instant-ngp", "structure", "model") as (structure, model):
+        field = model.NgpField(structure.Structure.of(shape), scene)
+        assert parameter_count(field.grid) == tables
+        # 16·32 + 32·16 and 32·32 + 32·32 + 32·3
+        assert parameter_count(field) - tables == 3_168
+
+
 def test_every_fit_and_budget_gives_all_parameters() -> None:
     manifest = tomllib.loads((PROPOSALS / "instant-ngp" / "codec.toml").read_text())
     for fit in ("s", "m", "paper"):
