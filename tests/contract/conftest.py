@@ -1,32 +1,33 @@
-"""A repository of one's own for the command line, and a clip for conformance runs."""
+"""A repository of one's own for the command line, and content for conformance runs."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from invrbench.codec.clips import load_clip
 from invrbench.codec.conformance import CHECKS, Verdict, check_folder, check_manifest
-from invrbench.codec.manifest import read_manifest
-from invrbench.video.format import RawVideo
+from invrbench.codec.footage import Archive
+from invrbench.codec.manifest import Manifest, Verb, read_manifest
 from own_repository import REPOSITORY, lay_repository
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> RawVideo:
-    return load_clip(REPOSITORY, tmp_path_factory.mktemp("clip"))
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    return Archive(REPOSITORY, tmp_path_factory.mktemp("footage"))
 
 
 @pytest.fixture
-def judge(clip: RawVideo) -> Callable[..., dict[str, Verdict]]:
+def judge(archive: Archive) -> Callable[..., dict[str, Verdict]]:
     """Verdicts on a codec folder by check; ``only`` names the checks to run."""
 
     def run(folder: Path, only: tuple[str, ...] = tuple(CHECKS)) -> dict[str, Verdict]:
-        given = {"root": REPOSITORY, "device_of": lambda manifest, verb: "cpu"}
+        def on_cpu(manifest: Manifest, verb: Verb) -> str:
+            return "cpu"
+
         if only == tuple(CHECKS):
-            verdicts = check_folder(folder, clip, **given)
+            verdicts = check_folder(folder, archive, device_of=on_cpu)
         else:
             manifest = read_manifest(folder)[folder.name]
-            verdicts = check_manifest(manifest, clip, only=only, **given)
+            verdicts = check_manifest(manifest, archive, device_of=on_cpu, only=only)
         return {verdict.check: verdict for verdict in verdicts}
 
     return run

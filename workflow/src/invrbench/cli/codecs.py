@@ -46,17 +46,17 @@ def _folders(root: Path, names: list[str]) -> list[tuple[Path, str]]:
 
 def check(arguments: Any) -> int:
     """Run the conformance suite of codec folders; exit 1 if any check fails."""
-    from invrbench.codec.clips import load_clip
     from invrbench.codec.conformance import FAILED, check_folder
+    from invrbench.codec.footage import Archive
     from invrbench.results.execute import device_for
 
     root = repository()
     folders = _folders(root, arguments.codecs)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="invrbench-clip-") as name:
-        clip = load_clip(root, Path(name))
+        archive = Archive(root, Path(name))
         for folder, variant in folders:
-            verdicts = check_folder(folder, clip, root=root, device_of=device_for, variant=variant)
+            verdicts = check_folder(folder, archive, device_of=device_for, variant=variant)
             for verdict in verdicts:
                 counts[verdict.mark] += 1
                 reason, _, detail = verdict.reason.partition("\n")

@@ -13,6 +13,7 @@ from invrbench.errors import ConditionsError
 from invrbench.video.format import PIXEL_FORMATS, RawVideo, VideoFormat
 from invrbench.video.prepare import prepare
 from invrbench.video.scenes import ResolvedScene
+from invrbench.video.sources import ResolvedSource
 
 Plane = NDArray[Any]
 CONDITIONS = "smoke"  # whose first moving sequence the clips are cut from
@@ -40,15 +41,15 @@ def load_clip(root: Path, folder: Path) -> RawVideo:
     )
 
 
-def format_of(root: Path, sequence: str) -> VideoFormat:
-    """What a sequence named with its cut holds, whether or not its file is here.
+def find_source(root: Path, sequence: str) -> ResolvedSource | ResolvedScene:
+    """What a sequence named with its cut is, whether or not its file is here.
 
     Raises:
         ConditionsError: no such sequence.
     """
     sequences = load_sequences(root / "ctc" / "sequences")
     ref = SequenceRef.parse(sequence, sequences)
-    return resolve(ref, sequences, load_paths(root)).format
+    return resolve(ref, sequences, load_paths(root))
 
 
 def derive(clip: RawVideo, target: VideoFormat, path: Path) -> RawVideo:

@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from invrbench.digest import write_json
 from invrbench.errors import ContractError, LimitError
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
+from invrbench.video.scenes import SceneView
 
 LOG_TAIL_LINES = 30
 _SLACK_BYTES = 1 << 20  # decode may write logs and notes beside its frames
@@ -54,6 +55,19 @@ class Order:
     def video(cls, layout: VideoFormat) -> "Order":
         """All frames of a video in one file."""
         return cls({"": layout})
+
+    @classmethod
+    def scene(cls, layout: VideoFormat, views: Iterable[SceneView]) -> "Order":
+        """A file per view, of a scene whose views have the size of ``layout``."""
+        asked = tuple(views)
+        formats = {view.id: layout.with_frames(len(view.times)) for view in asked}
+        return cls(formats, tuple(view.to_json() for view in asked))
+
+    @property
+    def backwards(self) -> "Order":
+        """The same views, the last one first."""
+        formats = {view: self.formats[view] for view in reversed(tuple(self.formats))}
+        return Order(formats, self.render[::-1])
 
     @property
     def file_bytes(self) -> int:

@@ -1,19 +1,21 @@
-"""One codec on trial: its verbs run on short clips, each result kept for the checks that ask."""
+"""One codec on trial: its verbs run on little footage, each result kept for checks that ask."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from invrbench.codec.clips import derive, format_of
+from invrbench.codec.clips import find_source
+from invrbench.codec.footage import Footage, Track, described
 from invrbench.codec.manifest import BUDGETS, Manifest, RatePoint, Verb
 from invrbench.codec.runner import Order, check_bitstream, run_decode, run_in_the_open, workspace
 from invrbench.digest import md5_file
-from invrbench.errors import ContractError, InvrError, ManifestError
-from invrbench.video.format import RawVideo, VideoFormat
+from invrbench.errors import ContractError, InvrError, ManifestError, UnsupportedError
+from invrbench.video.format import VideoFormat
+from invrbench.video.scenes import ResolvedScene
 
-FRAMES, WIDTH, HEIGHT = 4, 96, 64
+BASE = "base"  # names what most checks code
 PATIENCE_SECONDS = 20.0  # a decoder given a damaged bitstream gets this long, or
 PATIENCE_FACTOR = 5.0  # this many times what it took for the sound one, if that is longer
 
@@ -26,17 +28,18 @@ class NotApplicable(Exception):  # noqa: N818 - a verdict of a check, it leaves 
 
 @dataclass(frozen=True)
 class Stream:
-    """A bitstream and the layout of the frames it must decode to."""
+    """A bitstream, what its decoder is asked for, and what is coded, in a few words."""
 
     path: Path
-    format: VideoFormat
+    order: Order
+    told: str
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decode that ended well: MD5 of its frames, the walls around it, wall-clock seconds."""
+    """A decode that ended well: MD5 of each file, the walls around it, wall-clock seconds."""
 
-    md5: str
+    md5s: Mapping[str, str]
     level: str
     seconds: float
 
@@ -52,7 +55,7 @@ def first_rate_point(manifest: Manifest) -> tuple[RatePoint, str, dict[str, Any]
         if point.fit is None:
             return point, budget, {}
         try:
-            found = manifest.fit_parameters(point.fit, budget=budget, sequence="a clip", names=())
+            found = manifest.fit_parameters(point.fit, budget=budget, sequence="a check", names=())
         except ManifestError:
             if budget == BUDGETS[-1]:
                 raise
@@ -62,18 +65,26 @@ def first_rate_point(manifest: Manifest) -> tuple[RatePoint, str, dict[str, Any]
 
 
 class Trial:
-    """Runs a codec's verbs in a folder of its own and remembers what came of each.
+    """Runs a codec's verbs on one track, in a folder of its own; remembers what came of each.
 
-    Clips lie in folders that are gone before anything is decoded.
+    Raw files lie in folders that are gone before anything is decoded.
     """
 
     def __init__(
-        self, manifest: Manifest, clip: RawVideo, *, root: Path, folder: Path, device_of: DeviceOf
+        self,
+        manifest: Manifest,
+        track: Track,
+        footage: Footage,
+        *,
+        root: Path,
+        folder: Path,
+        device_of: DeviceOf,
     ) -> None:
         self.manifest = manifest
+        self.track = track
+        self.footage = footage
         self.folder = folder
         self.log = folder / "verb.log"
-        self._clip = clip
         self._root = root
         self._device_of = device_of
         self._results: dict[str, Any] = {}
@@ -99,46 +110,52 @@ class Trial:
 
     @property
     def configuration(self) -> str:
-        """The configuration clips are coded in: the first the codec serves."""
+        """The configuration of most checks: the first the codec serves."""
         return self.manifest.configurations[0]
 
     def base_format(self) -> VideoFormat:
-        """Layout of the clip most checks use: the codec's first format, few frames, small."""
+        """The layout most checks use: the codec's first pixel format, few frames, small."""
+        return self.layout(self.manifest.pixel_formats[0], frames=self.footage.frames)
+
+    def layout(self, pixel_format: str, *, frames: int, odd: bool = False) -> VideoFormat:
+        """A small layout of about ``frames`` frames: as many as the codec serves.
+
+        Raises:
+            NotApplicable: the footage has none that the codec serves.
+        """
         manifest = self.manifest
-        frames = max(FRAMES, manifest.min_frames)
+        frames = max(frames, manifest.min_frames)
         if manifest.max_frames is not None:
             frames = min(frames, manifest.max_frames)
-        least = manifest.min_size + manifest.min_size % 2
-        return replace(
-            self._clip.format,
-            pixel_format=manifest.pixel_formats[0],
-            width=max(WIDTH, least),
-            height=max(HEIGHT, least),
-            frames=frames,
-        )
+        least = manifest.min_size
+        try:
+            return self.footage.layout(pixel_format, least=least, frames=frames, odd=odd)
+        except UnsupportedError as why:
+            raise NotApplicable(str(why)) from None
 
     def unserved(self, layout: VideoFormat, configuration: str) -> str | None:
         """Why the codec does not serve a layout, or None."""
         return self.manifest.unsupported(
-            track="video",
+            track=self.track,
             configuration=configuration,
             pixel_format=layout.pixel_format,
             frames=layout.frames,
             min_side=min(layout.width, layout.height),
         )
 
-    def _video(self, layout: VideoFormat, folder: Path) -> RawVideo:
-        folder.mkdir(parents=True)
-        return derive(self._clip, layout, folder / "source.raw")
-
     # ---- verbs
 
-    def _job(self, verb: Verb, video: RawVideo, configuration: str) -> dict[str, Any]:
+    def _job(
+        self, verb: Verb, layout: VideoFormat, configuration: str, space: Path
+    ) -> dict[str, Any]:
+        """A job of fit or encode; its raw files are written into ``space``."""
+        folder = space / "source"
+        folder.mkdir()
         point, budget, parameters = first_rate_point(self.manifest)
         job: dict[str, Any] = {
             "schema": 1,
             "verb": verb,
-            "source": {"path": str(video.path), **video.format.to_json()},
+            **self.footage.shoot(layout, folder),
             "configuration": configuration,
             "seed": 0,
             "device": self._device_of(self.manifest, verb),
@@ -152,7 +169,7 @@ class Trial:
         return job
 
     def fit(self, name: str, layout: VideoFormat, configuration: str) -> Path | None:
-        """The trained model of a clip called ``name``, or None for a codec without a fit."""
+        """The trained model of footage called ``name``, or None for a codec without a fit."""
         return self.once(  # type: ignore[no-any-return]
             f"fit {name}", lambda: self._fit(name, layout, configuration), needs="fit"
         )
@@ -163,9 +180,8 @@ class Trial:
         if "fit" not in self.manifest.commands:
             raise NotApplicable("its models are brought, each for a sequence of its own")
         with workspace(self.folder) as space:
-            video = self._video(layout, space / "source")
             (space / "checkpoint").mkdir()
-            job = self._job("fit", video, configuration)
+            job = self._job("fit", layout, configuration, space)
             job["checkpoint"] = str(space / "checkpoint")
             run_in_the_open(self.manifest, "fit", job, folder=space, log=self._fresh_log())
             model = space / "work" / "model"
@@ -178,7 +194,7 @@ class Trial:
     def encode(
         self, name: str, layout: VideoFormat, configuration: str, *, again: bool = False
     ) -> Stream:
-        """The bitstream of a clip; ``again`` encodes a second time from the same model."""
+        """The bitstream of footage; ``again`` encodes a second time from the same model."""
         key = f"encode {name}" + " again" * again
         return self.once(  # type: ignore[no-any-return]
             key, lambda: self._encode(key, name, layout, configuration), needs="encode"
@@ -189,7 +205,7 @@ class Trial:
         if "encode" not in self.manifest.commands:
             return self._brought()
         with workspace(self.folder) as space:
-            job = self._job("encode", self._video(layout, space / "source"), configuration)
+            job = self._job("encode", layout, configuration, space)
             if model is not None:
                 shutil.copytree(model, space / "model")
                 job["model"] = str(space / "model")
@@ -198,19 +214,37 @@ class Trial:
             check_bitstream(self.manifest, left)
             kept = self.folder / f"{key}.bin"
             shutil.move(left, kept)
-        return Stream(kept, layout)
+        order = self.footage.order(layout, self.manifest.renders)
+        return Stream(kept, order, self.footage.describe(layout))
 
     def _brought(self) -> Stream:
-        """The first brought bitstream; its sequence's entry says what it decodes to."""
-        path = min(self.manifest.folder.glob("bitstreams/*/*/*.bin"))
-        return Stream(path, format_of(self._root, path.parts[-3]))
+        """The first brought bitstream of the track; its sequence says what it decodes to."""
+        for path in sorted(self.manifest.folder.glob("bitstreams/*/*/*.bin")):
+            source = find_source(self._root, path.parts[-3])
+            if source.track != self.track:
+                continue
+            if not isinstance(source, ResolvedScene):
+                return Stream(path, Order.video(source.format), described(source.format))
+            if source.missing:
+                raise NotApplicable(source.missing)
+            sets = source.view_sets(self.manifest.renders).values()
+            order = Order.scene(source.format, (view for views in sets for view in views))
+            return Stream(path, order, described(source.format, views=len(source.train)))
+        raise NotApplicable("it brings no bitstream of this track")
 
     def base_stream(self) -> Stream:
-        """The bitstream of the clip most checks use."""
-        return self.encode("the clip", self.base_format(), self.configuration)
+        """The bitstream most checks use."""
+        return self.encode(BASE, self.base_format(), self.configuration)
 
-    def decode(self, stream: Stream, *, patience: float | None = None) -> Decoded:
-        """Decode once, in a fresh folder; ``patience`` shortens the time limit, in seconds.
+    def decode(
+        self, stream: Stream, *, order: Order | None = None, patience: float | None = None
+    ) -> Decoded:
+        """Decode once, in a fresh folder.
+
+        Args:
+            stream: the bitstream.
+            order: asked for in place of the stream's own.
+            patience: shortens the time limit, in seconds.
 
         Raises:
             LimitError: the decoder was stopped.
@@ -229,12 +263,13 @@ class Trial:
                 log=self._fresh_log(),
                 device=self._device_of(manifest, "decode"),
                 threads=manifest.resources_of("decode").threads,
-                order=Order.video(stream.format),
+                order=order or stream.order,
             )
-            return Decoded(md5_file(decoded[""].path), run.level, run.outcome.wall_seconds)
+            md5s = {view: md5_file(video.path) for view, video in decoded.items()}
+            return Decoded(md5s, run.level, run.outcome.wall_seconds)
 
     def base_decoded(self) -> Decoded:
-        """What the clip's bitstream decodes to."""
+        """What that bitstream decodes to."""
         stream = self.base_stream()
         return self.once(  # type: ignore[no-any-return]
             "decode", lambda: self.decode(stream), needs="decode"

@@ -10,7 +10,7 @@ from invrbench.results import paths
 from invrbench.results.records import now, read_record, write_record
 from invrbench.video.format import RawVideo, VideoFormat
 from invrbench.video.prepare import prepare
-from invrbench.video.scenes import ResolvedScene, prepare_scene
+from invrbench.video.scenes import ResolvedScene, prepare_scene, scene_fields
 from invrbench.video.sources import ResolvedSource
 
 Source = ResolvedSource | ResolvedScene
@@ -67,9 +67,5 @@ def coding_fields(source: Source, prepared: Prepared) -> dict[str, Any]:
         clip = prepared.clips[""]
         return {"source": {"path": str(clip.path), **clip.format.to_json()}}
     assert source.bounds is not None
-    views = [{**v.to_json(), "path": str(prepared.clips[v.id].path)} for v in source.train]
-    return {
-        "source": source.format.to_json(),
-        "views": views,
-        "bounds": source.bounds.to_json(),
-    }
+    views = {prepared.clips[view.id].path: view for view in source.train}
+    return scene_fields(source.format, source.bounds, views)

@@ -1,0 +1,352 @@
+"""What every codec folder is held to: named checks of the folder, and of each track it serves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from invrbench.codec.closure import verb_files
+from invrbench.codec.environment import interpreter_of
+from invrbench.codec.footage import SceneFootage, Track
+from invrbench.codec.manifest import BUDGETS
+from invrbench.codec.trial import (
+    BASE,
+    PATIENCE_FACTOR,
+    PATIENCE_SECONDS,
+    NotApplicable,
+    Trial,
+    first_rate_point,
+)
+from invrbench.errors import ContractError, LimitError, ManifestError
+from invrbench.video.ffmpeg import find_ffmpeg
+from invrbench.video.format import PIXEL_FORMATS, VideoFormat
+
+SLOW_SECONDS = 1.5  # a decoder slower than this sees fewer damaged bitstreams
+
+
+@dataclass(frozen=True)
+class Check:
+    """Gives a remark or raises; ``track`` is None where a trial of any track will do."""
+
+    judge: Callable[[Trial], str]
+    track: Track | None
+
+
+CHECKS: dict[str, Check] = {}  # by name, in the order they run within the folder or a track
+SCENE = "scene-"  # opens the names of the checks on a scene
+BOTH: tuple[Track | None, ...] = ("video", "multiview")
+
+
+def _check(
+    name: str, tracks: tuple[Track | None, ...] = BOTH
+) -> Callable[[Callable[[Trial], str]], Callable[[Trial], str]]:
+    def register(judge: Callable[[Trial], str]) -> Callable[[Trial], str]:
+        for track in tracks:
+            CHECKS[SCENE * (track == "multiview") + name] = Check(judge, track)
+        return judge
+
+    return register
+
+
+# ---- the folder
+
+
+@_check("manifest", (None,))
+def manifest_resolves(trial: Trial) -> str:
+    """Every verb's files are there, every rate point has an id and its fit's parameters."""
+    manifest = trial.manifest
+    for verb in manifest.commands:
+        verb_files(manifest, verb)  # type: ignore[arg-type]
+    counts = {len(manifest.rate_points(budget)) for budget in BUDGETS}
+    first_rate_point(manifest)
+    return counted(max(counts), "rate point")
+
+
+@_check("environment", (None,))
+def environment_builds(trial: Trial) -> str:
+    """The interpreter is there or can be built, and so are the tools."""
+    interpreter_of(trial.manifest)
+    if "ffmpeg" in trial.manifest.tools:
+        return f"ffmpeg {find_ffmpeg().version}"
+    return ""
+
+
+@_check("learned-bytes", (None,))
+def learned_bytes_are_declared(trial: Trial) -> str:
+    """What a Python decoder owns beside code counts as learned, unless declared."""
+    manifest = trial.manifest
+    if not any(word.endswith(".py") for word in manifest.commands["decode"]):
+        raise NotApplicable("the decoder is no Python script")
+    data = {name: p for name, p in verb_files(manifest, "decode").items() if p.suffix != ".py"}
+    held = sum(path.stat().st_size for path in data.values())
+    if held > manifest.learned_bytes:
+        raise ContractError(
+            f"{manifest.path}: [decoder].learned_bytes is {manifest.learned_bytes}, but "
+            f"{', '.join(sorted(data))} hold {held} bytes that are no code; declare them."
+        )
+    return f"{manifest.learned_bytes} bytes" if manifest.learned_bytes else ""
+
+
+@_check("expected", (None,))
+def expected_table_is_readable(trial: Trial) -> str:
+    """The table named by [claims].expected has a header and whole rows."""
+    name = trial.manifest.claims.get("expected")
+    if name is None:
+        raise NotApplicable("claims no expected values")
+    return counted(len(read_table(trial.manifest.folder / name)), "row")
+
+
+# ---- the verbs, on a clip or a scene
+
+
+@_check("fit")
+def fit_leaves_a_model(trial: Trial) -> str:
+    """Fit ends well and leaves files in model/."""
+    if "encode" not in trial.manifest.commands:
+        raise NotApplicable("its bitstreams are brought")
+    if trial.fit(BASE, trial.base_format(), trial.configuration) is None:
+        raise NotApplicable("nothing to train")
+    return f"budget {first_rate_point(trial.manifest)[1]}"
+
+
+@_check("encode")
+def encode_leaves_a_bitstream(trial: Trial) -> str:
+    """Encode leaves one regular file, neither empty nor a pickle nor a zip."""
+    stream = trial.base_stream()
+    brought = "brought, " * ("encode" not in trial.manifest.commands)
+    return f"{brought}{stream.path.stat().st_size} bytes for {stream.told}"
+
+
+@_check("decode")
+def decode_gives_the_frames(trial: Trial) -> str:
+    """Decode writes exactly the frames asked for after source, fit and encode folders are gone."""
+    return f"{trial.base_decoded().seconds:.1f} s"
+
+
+@_check("isolation")
+def decode_runs_inside_walls(trial: Trial) -> str:
+    """Decode starts inside the sandbox of this machine."""
+    level = trial.base_decoded().level
+    if level == "none":
+        raise NotApplicable("this machine has no sandbox: see `invrbench doctor`")
+    return level
+
+
+@_check("decode-twice")
+def two_decodes_agree(trial: Trial) -> str:
+    """A second decode, in another folder, gives the same bytes."""
+    first, second = trial.base_decoded(), trial.decode(trial.base_stream())
+    for view, md5 in first.md5s.items():
+        if second.md5s[view] != md5:
+            raise ContractError(
+                f"{trial.manifest.codec}: two decodes of one bitstream gave md5 {md5} and "
+                f"{second.md5s[view]}{_of(view)}; seed or remove what is random."
+            )
+    return ""
+
+
+@_check("encode-twice")
+def two_encodes_agree(trial: Trial) -> str:
+    """A second encode with the same seed and model gives the same bitstream, unless not claimed."""
+    if "encode" not in trial.manifest.commands:
+        raise NotApplicable("its bitstreams are brought")
+    if trial.manifest.claims.get("encode") == "not repeatable":
+        raise NotApplicable("the manifest says encoding is not repeatable")
+    first = trial.base_stream()
+    second = trial.encode(BASE, trial.base_format(), trial.configuration, again=True)
+    if first.path.read_bytes() != second.path.read_bytes():
+        raise ContractError(
+            f"{trial.manifest.codec}: two encodes with one seed differ ({first.path.stat().st_size}"
+            f" and {second.path.stat().st_size} bytes); seed what is random, or write "
+            '[claims].encode = "not repeatable".'
+        )
+    return ""
+
+
+# ---- damaged bitstreams
+
+
+def _damaged(trial: Trial, damaged: list[bytes]) -> str:
+    """Decode damaged streams; each must end in time, in an error or in some picture."""
+    stream, sound = trial.base_stream(), trial.base_decoded()
+    patience = max(PATIENCE_SECONDS, PATIENCE_FACTOR * sound.seconds)
+    path = trial.folder / "damaged.bin"
+    errors = same = 0
+    for data in damaged:
+        path.write_bytes(data)
+        try:
+            damaged_stream = replace(stream, path=path)
+            same += trial.decode(damaged_stream, patience=patience).md5s == sound.md5s
+        except LimitError as error:
+            if "after writing" not in str(error).splitlines()[0]:
+                raise
+            errors += 1
+        except ContractError:
+            errors += 1
+    other = len(damaged) - errors - same
+    told = {"refused": errors, "to another picture": other, "to the same picture": same}
+    return ", ".join(f"{count} {text}" for text, count in told.items() if count)
+
+
+def _places(trial: Trial, size: int) -> list[int]:
+    """Where a bitstream is damaged: its header, its end and between; a slow codec's in the middle.
+
+    Args:
+        trial: the codec.
+        size: bytes of the bitstream.
+    """
+    if trial.base_decoded().seconds > SLOW_SECONDS:
+        return [size // 2]
+    return sorted({min(4, size - 1), *(size * part // 5 for part in range(1, 5)), size - 1})
+
+
+@_check("truncated")
+def truncated_streams_end(trial: Trial) -> str:
+    """Bitstreams cut short end in an error or some picture, within the limits."""
+    data = trial.base_stream().path.read_bytes()
+    return _damaged(trial, [data[:place] for place in _places(trial, len(data)) if place])
+
+
+@_check("bit-flips")
+def flipped_bits_end(trial: Trial) -> str:
+    """Bitstreams with one wrong bit end in an error or another picture, within the limits."""
+    data = trial.base_stream().path.read_bytes()
+    damaged = []
+    for index, place in enumerate(_places(trial, len(data))):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << (3 * index + 1) % 8
+        damaged.append(bytes(flipped))
+    return _damaged(trial, damaged)
+
+
+# ---- other layouts
+
+
+def _also_codes(trial: Trial, name: str, layout: VideoFormat, configuration: str = "") -> str:
+    """Fit, encode and decode footage of another layout."""
+    if "encode" not in trial.manifest.commands:
+        raise NotApplicable("its bitstreams are brought")
+    trial.base_decoded()
+    configuration = configuration or trial.configuration
+    why = trial.unserved(layout, configuration)
+    if why:
+        raise NotApplicable(why)
+    stream = trial.encode(name, layout, configuration)
+    trial.decode(stream)
+    return stream.told
+
+
+def _first_format(trial: Trial, wanted: Callable[[tuple[int, int, int]], bool]) -> str | None:
+    served = trial.manifest.pixel_formats
+    return next((name for name in served if wanted(PIXEL_FORMATS[name])), None)
+
+
+@_check("one-frame")
+def one_frame_is_coded(trial: Trial) -> str:
+    """A single picture, or a scene of one instant."""
+    if trial.base_format().frames == 1:
+        raise NotApplicable("is what the other checks code")
+    return _also_codes(trial, "one frame", trial.base_format().with_frames(1))
+
+
+@_check("odd-size")
+def odd_sizes_are_coded(trial: Trial) -> str:
+    """Odd width and height, where a format without chroma subsampling is served."""
+    name = _first_format(trial, lambda held: held[1:] == (0, 0))
+    if name is None:
+        raise NotApplicable("serves no format without chroma subsampling")
+    return _also_codes(trial, "odd size", trial.layout(name, frames=2, odd=True))
+
+
+@_check("ten-bit")
+def ten_bits_are_coded(trial: Trial) -> str:
+    """10 bits a sample, where served."""
+    name = _first_format(trial, lambda held: held[0] > 8)
+    if name is None:
+        raise NotApplicable("serves 8 bits a sample only")
+    return _also_codes(trial, "ten bit", trial.layout(name, frames=2))
+
+
+@_check("configurations")
+def other_configurations_code(trial: Trial) -> str:
+    """The configurations beside the one all other checks use."""
+    others = trial.manifest.configurations[1:]
+    if not others:
+        raise NotApplicable(f"has one configuration, {trial.configuration}")
+    coded, why = [], {}
+    for name in others:
+        try:
+            _also_codes(trial, f"configuration {name}", trial.base_format(), name)
+            coded.append(name)
+        except NotApplicable as reason:
+            why[name] = str(reason)
+    if not coded:
+        raise NotApplicable("; ".join(f"{name}: {text}" for name, text in why.items()))
+    return ", ".join(coded)
+
+
+# ---- cameras
+
+
+@_check("views-apart", ("multiview",))
+def views_do_not_depend_on_each_other(trial: Trial) -> str:
+    """The same views in another order give the same files."""
+    stream, first = trial.base_stream(), trial.base_decoded()
+    if len(first.md5s) == 1:
+        raise NotApplicable("there is one view to render")
+    second = trial.decode(stream, order=stream.order.backwards)
+    for view, md5 in first.md5s.items():
+        if second.md5s[view] != md5:
+            raise ContractError(
+                f"{trial.manifest.codec}: view {view} is another one when the views are asked for "
+                f"in the order {', '.join(second.md5s)}; render each view by itself."
+            )
+    return f"{', '.join(second.md5s)} as {', '.join(first.md5s)}"
+
+
+@_check("free-camera", ("multiview",))
+def any_camera_is_rendered(trial: Trial) -> str:
+    """A camera that no source view has, at the last instant alone."""
+    if trial.manifest.renders == "coded-views":
+        raise NotApplicable("renders coded views only")
+    if "encode" not in trial.manifest.commands:
+        raise NotApplicable("its bitstreams are brought")
+    trial.base_decoded()
+    assert isinstance(trial.footage, SceneFootage)
+    order = trial.footage.order_between(trial.base_format())
+    trial.decode(trial.base_stream(), order=order)
+    (camera,) = order.render
+    return f"between two train views, at time {camera['times'][0]:g}"
+
+
+# ---- words and tables
+
+
+def _of(view: str) -> str:
+    return f" of view {view}" if view else ""
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: ``1 row``, ``2 rows``."""
+    return f"{count} {what}" + "s" * (count != 1)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated table; lines that begin with # are remarks.
+
+    Raises:
+        ManifestError: absent, without rows, or a row of another length than the header.
+    """
+    where = f"{path.parent.name}/{path.name}"
+    if not path.is_file():
+        raise ManifestError(f"{where} does not exist, but the manifest names it.")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    cells = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
+    if len(cells) < 2:
+        raise ManifestError(f"{where} holds no row; expected a header and rows, tab-separated.")
+    header = cells[0]
+    for row in cells[1:]:
+        if len(row) != len(header):
+            raise ManifestError(
+                f"{where}: a row has {len(row)} cells, the header has {len(header)}: {row[:3]} …"
+            )
+    return [dict(zip(header, row, strict=True)) for row in cells[1:]]
