@@ -78,15 +78,16 @@ def test_the_intra_experiments_ask_for_the_groups_structures_qps_and_bits() -> N
         )
 
 
-def test_mini_codes_stills_in_ai_and_clips_of_32_frames_in_ld() -> None:
+def test_mini_codes_stills_in_ai_clips_of_32_frames_and_a_scene_of_four_instants_in_ld() -> None:
     mini = load_conditions(REPOSITORY / "ctc" / "mini.yaml", SEQUENCES)
     for block in mini.tests:
         for reference in block.sequences:
-            layout = SEQUENCES[reference.sequence].format
+            sequence = SEQUENCES[reference.sequence]
+            layout = sequence.format
             frames = reference.cut.count if reference.cut else layout.frames
             assert block.configurations == (("ai",) if frames == 1 else ("ld",))
-            assert frames in (1, 32)
-            assert min(layout.width, layout.height) >= 176
+            assert frames in ((4,) if sequence.is_scene else (1, 32))
+            assert min(layout.width, layout.height) >= (96 if sequence.is_scene else 176)
             assert layout.pixel_format == "yuv420p"
 
 

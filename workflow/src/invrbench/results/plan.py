@@ -398,7 +398,7 @@ def load_plan(
     every = _each_once(every)
     chosen = every if at is not None else _choose(every, selection)
     if RENDER in loaded.families:
-        chosen = _with_renders(chosen, loaded)
+        chosen = _with_renders(chosen, loaded, is_filtered=selection != Selection())
     kept = {point.address for point in chosen}
     wanted = {point.address.sequence for point in chosen}
     references = tuple(
@@ -413,20 +413,22 @@ def load_plan(
     )
 
 
-def _with_renders(points: list[Point], conditions: Conditions) -> list[Point]:
+def _with_renders(
+    points: list[Point], conditions: Conditions, *, is_filtered: bool
+) -> list[Point]:
     """The points with the family ``render``, where an uncompressed point of theirs is among them.
 
     Uncompressed points keep their frames, which all the others are held against.
 
     Raises:
-        ConditionsError: no point fits the pattern under ``uncompressed``.
+        ConditionsError: no point fits the pattern under ``uncompressed``, though all are chosen.
     """
     kept = [
         replace(point, keep_decoded=point.keep_decoded or _is_uncompressed(point, conditions))
         for point in points
     ]
     held = {_model_of(point): point for point in kept if _is_uncompressed(point, conditions)}
-    if not held and any(point.is_runnable for point in points):
+    if not held and not is_filtered and any(point.is_runnable for point in points):
         raise ConditionsError(
             f"ctc/{conditions.name}.yaml: no planned point is called {conditions.uncompressed!r}, "
             "which `uncompressed` names; add it to the grids, or drop the family render."

@@ -1,0 +1,76 @@
+"""The family render: which point is held against which other, and what changes its key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from invrbench.errors import ConditionsError
+from invrbench.results.plan import Plan, load_plan
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCENE = "ballcourt.v03v08@0+1"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with conditions of its own."""
+    for name in ("anchors", "proposals", "tests"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "ctc").mkdir()
+    (tmp_path / "ctc" / "sequences").symlink_to(REPOSITORY / "ctc" / "sequences")
+    return tmp_path
+
+
+def plan(root: Path, qps: list[int | str], **selected: str) -> Plan:
+    conditions = {
+        "schema": 1,
+        "name": "own",
+        "title": "own",
+        "budget": "seconds",
+        "families": ["picture", "render"],
+        "uncompressed": "*_qpnone",
+        "headline": {"anchor": "hevc", "metrics": ["psnr_y_db"]},
+        "anchors": ["hevc"],
+        "grids": {"instant-ngp": {"fit": ["s"], "qp": qps}, "hevc": {"qp": [32]}},
+        "tests": [
+            {"sequences": [SCENE], "configurations": ["ai"], "codecs": ["hevc", "instant-ngp"]}
+        ],
+    }
+    (root / "ctc" / "own.yaml").write_text(yaml.safe_dump(conditions), encoding="utf-8")
+    return load_plan(root, "own", **selected)
+
+
+def test_coded_points_are_held_against_the_uncompressed_one_of_their_fit(root: Path) -> None:
+    found = {p.address.rate_point: p for p in plan(root, ["none", -38]).points}
+    coded, whole = found["s.seconds_qp-38"], found["s.seconds_qpnone"]
+    assert coded.uncompressed is not None
+    assert coded.uncompressed.address == whole.address
+    assert whole.keep_decoded
+    assert not coded.keep_decoded
+
+
+def test_codecs_without_a_model_are_not_held_against_any(root: Path) -> None:
+    (hevc,) = [p for p in plan(root, ["none", -38]).points if p.address.codec == "hevc"]
+    assert list(hevc.family_keys) == ["picture"]
+
+
+def test_another_decode_of_the_uncompressed_point_is_another_key(root: Path) -> None:
+    def key(points: Plan) -> str:
+        (found,) = [p for p in points.points if p.address.rate_point == "s.seconds_qp-38"]
+        return found.family_keys["render"]
+
+    first = plan(root, ["none", -38])
+    assert key(first) == key(plan(root, ["none", -38, -28]))
+    assert first.point_by_folder  # the plan is whole
+    own = {p.address.rate_point: p.family_keys["render"] for p in first.runnable if p.uncompressed}
+    assert len(set(own.values())) == len(own)
+
+
+def test_conditions_without_an_uncompressed_point_are_refused(root: Path) -> None:
+    with pytest.raises(ConditionsError, match=r"no planned point is called '\*_qpnone'.*add it"):
+        plan(root, [-38, -28])
+
+
+def test_a_selection_without_the_uncompressed_point_leaves_the_family_out(root: Path) -> None:
+    (point,) = plan(root, ["none", -38], only="instant-ngp/*/*_qp-38").points
+    assert list(point.family_keys) == ["picture"]
