@@ -53,6 +53,8 @@ class Parameters:
         sparsity: weight of ln(1 + 2σ²) (Cauchy), summed over a ray's samples; equation 5.
         grow: points by which a later instant's grid reaches beyond the one before.
         background: black or white.
+        random_background: whether rays are shown before random colours while fitting, which makes
+            the field opaque wherever a view sees something; for scenes that fill their pictures.
         warm_start: whether an instant starts from the voxels of the one before.
     """
 
@@ -81,6 +83,7 @@ class Parameters:
     sparsity: float
     grow: int
     background: str
+    random_background: bool
     warm_start: bool
 
     def __post_init__(self) -> None:
@@ -128,8 +131,9 @@ def parameters_of(job: FitJob) -> Parameters:
     Raises:
         CodecError: a parameter cannot be.
     """
-    names = {field.name for field in fields(Parameters)}
-    held = {name: value for name, value in job.parameters.items() if name in names}
+    held = job.parameters
+    if unknown := sorted(held.keys() - {field.name for field in fields(Parameters)}):
+        raise CodecError(f"the fit's parameter {', '.join(unknown)} is unknown; leave it out.")
     listed = {name: tuple(held[name]) for name in ("resolutions", "begin_at")}
     return Parameters(**held | listed)
 
@@ -248,7 +252,10 @@ def stages_of_instant(
             batch = batches.draw(generator, model.ray_count(parameters))
             shading = model.shade(batch.rays, generator)
             model.samples_per_ray.fill_(len(shading.positions) / len(batch))
-            error = (shading.rendered.over(background) - batch.colours).square().mean()
+            behind = background
+            if parameters.random_background:
+                behind = torch.rand(len(batch), 3, generator=generator).to(views.device)
+            error = (shading.rendered.over(behind) - batch.colours).square().mean()
             loss = error
             if index < parameters.tv_until and (parameters.density_tv or parameters.colour_tv):
                 density, colour = model.variation(parameters.tv_share, generator)

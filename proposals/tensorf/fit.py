@@ -18,7 +18,7 @@ from inrkit.scene_fit import Stage, fit_stages, save_instants, steps_per_instant
 from inrkit.schedule import Exponential
 from inrkit.tensorial import Sizes, cubic_sizes
 from model import TensorfField
-from structure import Structure
+from structure import RANKS, REALS, SHAPE, Structure
 from torch import Tensor
 
 LEAST_RAYS = 256
@@ -43,6 +43,8 @@ class Parameters:
         l1, final_l1: weight of the density's L1 loss until the first upsampling, and after.
         density_tv, colour_tv: weights of the factors' total variation.
         background: black or white.
+        random_background: whether rays are shown before random colours while fitting, which makes
+            the field opaque wherever a view sees something; for scenes that fill their pictures.
         warm_start: whether an instant starts from the field of the one before, at full size.
     """
 
@@ -64,6 +66,7 @@ class Parameters:
     density_tv: float
     colour_tv: float
     background: str
+    random_background: bool
     warm_start: bool
 
     def __post_init__(self) -> None:
@@ -106,8 +109,10 @@ def parameters_of(job: FitJob) -> Parameters:
     Raises:
         CodecError: a parameter cannot be.
     """
-    names = {field.name for field in fields(Parameters)}
-    held = {name: value for name, value in job.parameters.items() if name in names}
+    shape = {*SHAPE, *REALS, *RANKS}
+    held = {name: value for name, value in job.parameters.items() if name not in shape}
+    if unknown := sorted(held.keys() - {field.name for field in fields(Parameters)}):
+        raise CodecError(f"the fit's parameter {', '.join(unknown)} is unknown; leave it out.")
     return Parameters(**held | {"upsample_at": tuple(held["upsample_at"])})
 
 
@@ -183,8 +188,10 @@ def stages_of_instant(
             batch = batches.draw(generator, model.ray_count(parameters))
             shading = model.shade(batch.rays, generator)
             model.samples_per_ray.fill_(shading.looked / len(batch))
-            seen = shading.rendered.over(background)
-            error = (seen - batch.colours).square().mean()
+            behind = background
+            if parameters.random_background:
+                behind = torch.rand(len(batch), 3, generator=generator).to(views.device)
+            error = (shading.rendered.over(behind) - batch.colours).square().mean()
             loss = error
             if sparsity := parameters.final_l1 if level.before else parameters.l1:
                 loss = loss + sparsity * model.density.magnitude()

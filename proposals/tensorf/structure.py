@@ -37,6 +37,10 @@ GROUPS = {
     "network": "*.network.*",
 }
 ORIENTATIONS = ("xy", "xz", "yz")
+# parameters of a fit that are the field's shape
+SHAPE = ("kind", "features", "feature_levels", "view_levels", "width", "cells")
+REALS = ("density_shift", "step_ratio")
+RANKS = ("density_ranks", "colour_ranks")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +136,9 @@ class Structure:
                 ORIENTATIONS, (*parameters[f"{part}_ranks"], 0, 0), strict=False
             )
         }
-        names = ("kind", "features", "feature_levels", "view_levels", "width", "cells")
-        shape = {name: parameters[name] for name in names}
+        shape = {name: parameters[name] for name in SHAPE}
         sized = dict(zip(("size_x", "size_y", "size_z"), sizes, strict=True))
-        reals = {name: float(parameters[name]) for name in ("density_shift", "step_ratio")}
+        reals = {name: float(parameters[name]) for name in REALS}
         return cls(**shape, **ranks, **sized, **reals)
 
     def to_header(self) -> dict[str, Any]:
