@@ -12,7 +12,7 @@ CVPR 2021. t counts from 0 at the first instant of the cut to 1 at the last.
 import torch
 from inrkit.compositing import background_colour
 from inrkit.encodings import positional_encoding
-from inrkit.hierarchical import TwoPasses, cross_box, render_twice
+from inrkit.hierarchical import DENSITIES, TwoPasses, cross_box, render_twice
 from inrkit.radiance_mlp import RadianceMlp, SkipMlp, encoded_size
 from inrkit.rays import Rays
 from inrkit.scene_codec import SceneFormat
@@ -71,7 +71,7 @@ class DNerf(nn.Module):
         def field(points: Tensor) -> tuple[Tensor, Tensor]:
             moved = points + self.deformation(points, when)
             densities, colours = self.canonical(moved, directions)
-            return torch.relu(densities.float()), colours
+            return DENSITIES[self.structure.density](densities.float()), colours
 
         return render_twice(
             crossing,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from inrkit.bitstream import Schema, Unsigned
+from inrkit.bitstream import Choice, Schema, Unsigned
 from inrkit.errors import CodecError
+from inrkit.hierarchical import DENSITIES
 from inrkit.radiance_mlp import MLP_SCHEMA, MlpShape
 from inrkit.scene_codec import SCENE_SCHEMA
 
@@ -20,7 +21,8 @@ _OWN: Schema = {
     "fine": Unsigned(most=1 << 12),
 }
 # everything the decoder must know beside tensors
-SCHEMA: Schema = {**SCENE_SCHEMA, **MLP_SCHEMA, **_OWN}
+_DENSITY: Schema = {"density": Choice(tuple(DENSITIES))}
+SCHEMA: Schema = {**SCENE_SCHEMA, **MLP_SCHEMA, **_OWN, **_DENSITY}
 GROUPS = {"biases": "*.bias", "deformation": "deformation.*"}
 
 
@@ -35,6 +37,7 @@ class Structure:
         deformation_levels: frequencies of its γ(x).
         time_levels: frequencies of γ(t).
         coarse, fine: samples per ray.
+        density: activation of the densities, a key of ``hierarchical.DENSITIES``.
 
     Raises:
         CodecError: a size cannot be.
@@ -48,8 +51,13 @@ class Structure:
     time_levels: int
     coarse: int
     fine: int
+    density: str
 
     def __post_init__(self) -> None:
+        if self.density not in DENSITIES:
+            raise CodecError(
+                f"the density activation {self.density!r} is none of {', '.join(DENSITIES)}."
+            )
         if min(self.deformation_width, self.deformation_layers, self.fine) < 1 or self.coarse < 3:
             raise CodecError(
                 f"a deformation of width {self.deformation_width} and {self.deformation_layers} "
@@ -65,14 +73,18 @@ class Structure:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Structure":
         """The shape among a fit's parameters or a header's fields."""
-        return cls(canonical=MlpShape.of(values), **{name: int(values[name]) for name in _OWN})
+        return cls(
+            canonical=MlpShape.of(values),
+            density=str(values["density"]),
+            **{name: int(values[name]) for name in _OWN},
+        )
 
     @staticmethod
     def names() -> set[str]:
         """Parameters of a fit that belong to the shape."""
-        return {*_OWN, *(field.name for field in fields(MlpShape))}
+        return {*_OWN, "density", *(field.name for field in fields(MlpShape))}
 
-    def to_header(self) -> dict[str, int]:
+    def to_header(self) -> dict[str, int | str]:
         """The fields of ``SCHEMA`` beside the scene's own."""
         own = {name: value for name, value in asdict(self).items() if name in _OWN}
-        return self.canonical.to_header() | own
+        return self.canonical.to_header() | own | {"density": self.density}

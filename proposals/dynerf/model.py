@@ -10,7 +10,7 @@ T. Li et al., Neural 3D Video Synthesis from Multi-view Video, CVPR 2022, equati
 
 import torch
 from inrkit.compositing import background_colour
-from inrkit.hierarchical import Field, TwoPasses, cross_box, render_twice
+from inrkit.hierarchical import DENSITIES, Field, TwoPasses, cross_box, render_twice
 from inrkit.radiance_mlp import RadianceMlp
 from inrkit.rays import Rays
 from inrkit.scene_codec import SceneFormat
@@ -65,7 +65,7 @@ class DyNerf(nn.Module):
         def field_of(network: RadianceMlp) -> Field:
             def field(points: Tensor) -> tuple[Tensor, Tensor]:
                 densities, colours = network(points, directions, codes)
-                return torch.relu(densities.float()), colours
+                return DENSITIES[self.structure.density](densities.float()), colours
 
             return field
 

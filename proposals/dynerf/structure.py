@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from inrkit.bitstream import Schema, Unsigned
+from inrkit.bitstream import Choice, Schema, Unsigned
 from inrkit.errors import CodecError
+from inrkit.hierarchical import DENSITIES
 from inrkit.radiance_mlp import MLP_SCHEMA, MlpShape
 from inrkit.scene_codec import SCENE_SCHEMA
 
@@ -17,7 +18,8 @@ _OWN: Schema = {
     "fine": Unsigned(most=1 << 12),
 }
 # everything the decoder must know beside tensors
-SCHEMA: Schema = {**SCENE_SCHEMA, **MLP_SCHEMA, **_OWN}
+_DENSITY: Schema = {"density": Choice(tuple(DENSITIES))}
+SCHEMA: Schema = {**SCENE_SCHEMA, **MLP_SCHEMA, **_OWN, **_DENSITY}
 GROUPS = {"latents": "latents*", "biases": "*.bias"}
 
 
@@ -30,6 +32,7 @@ class Structure:
         latent: values of an instant's code.
         networks: 2 for a coarse and a fine one, 1 for one that serves both passes.
         coarse, fine: samples per ray.
+        density: activation of the densities, a key of ``hierarchical.DENSITIES``.
 
     Raises:
         CodecError: a size cannot be.
@@ -40,8 +43,13 @@ class Structure:
     networks: int
     coarse: int
     fine: int
+    density: str
 
     def __post_init__(self) -> None:
+        if self.density not in DENSITIES:
+            raise CodecError(
+                f"the density activation {self.density!r} is none of {', '.join(DENSITIES)}."
+            )
         if min(self.latent, self.fine) < 1 or self.coarse < 3:
             raise CodecError(
                 f"latent codes of {self.latent} values with {self.coarse} coarse and {self.fine} "
@@ -53,13 +61,18 @@ class Structure:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Structure":
         """The shape among a fit's parameters or a header's fields."""
-        return cls(mlp=MlpShape.of(values), **{name: int(values[name]) for name in _OWN})
+        return cls(
+            mlp=MlpShape.of(values),
+            density=str(values["density"]),
+            **{name: int(values[name]) for name in _OWN},
+        )
 
     @staticmethod
     def names() -> set[str]:
         """Parameters of a fit that belong to the shape."""
-        return {*_OWN, *(field.name for field in fields(MlpShape))}
+        return {*_OWN, "density", *(field.name for field in fields(MlpShape))}
 
-    def to_header(self) -> dict[str, int]:
+    def to_header(self) -> dict[str, int | str]:
         """The fields of ``SCHEMA`` beside the scene's own."""
-        return self.mlp.to_header() | {name: getattr(self, name) for name in _OWN}
+        own = {name: getattr(self, name) for name in _OWN}
+        return self.mlp.to_header() | own | {"density": self.density}

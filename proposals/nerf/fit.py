@@ -81,7 +81,11 @@ def main(job: FitJob) -> None:
     """Write the fields of all instants to ``./model``."""
     structure, parameters = parameters_of(job)
     scene = SceneFormat.of(job, background=parameters.background)
-    views = open_scene(job, model_bytes=training_bytes(structure, parameters.rays))
+    views = open_scene(
+        job,
+        model_bytes=training_bytes(structure, parameters.rays),
+        advice="lower the fit's rays per step, its samples or its width",
+    )
     background = background_colour(scene.background, views.device)
 
     def build() -> NerfField:

@@ -68,7 +68,11 @@ def main(job: FitJob) -> None:
     """Write the fields of all instants to ``./model``."""
     structure, parameters = parameters_of(job)
     scene = SceneFormat.of(job)
-    views = open_scene(job, model_bytes=training_bytes(structure, parameters.rays))
+    views = open_scene(
+        job,
+        model_bytes=training_bytes(structure, parameters.rays),
+        advice="lower the fit's rays per step, its samples or its width",
+    )
 
     def loss_of(
         model: NerfppField, batches: RayBatches, step: int, generator: torch.Generator

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from inrkit.compositing import Rendered, composite, sample_lengths, sample_weights
 from inrkit.rays import Rays, box_distances, box_tensor
 from inrkit.sampling import stratified, with_fine
 from inrkit.views import Bounds
 
+# what makes a density of a network's output; softplus has a gradient everywhere, while a field of
+# ReLU that a large step has emptied stays empty
+DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "softplus": functional.softplus,
+}
 # points (N, S, 3) on N rays → densities σ ≥ 0 per reach (N, S), RGB (N, S, 3)
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]
 

@@ -186,12 +186,18 @@ class RayBatches:
         return self.views.frame_starts[self.frames[which]] + places - begins[which]
 
 
-def open_scene(job: FitJob, *, model_bytes: int = 0) -> TrainViews:
+def open_scene(
+    job: FitJob,
+    *,
+    model_bytes: int = 0,
+    advice: str = "lower the resolution of the fit's grids",
+) -> TrainViews:
     """The job's train views in memory, after threads, seed and device are set.
 
     Args:
         job: the fit.
         model_bytes: what the model and its optimiser will take beside; see :func:`adam_bytes`.
+        advice: what to do where they do not fit.
 
     Raises:
         CodecError: the job holds no scene, a view lacks its file or sees nothing of the box, or
@@ -214,7 +220,7 @@ def open_scene(job: FitJob, *, model_bytes: int = 0) -> TrainViews:
             3 * sample_bytes * pixels + model_bytes,
             "the fit's grids and networks, with their optimiser and the pictures,",
             device,
-            advice="lower the resolution of the fit's grids",
+            advice=advice,
         )
     samples = np.concatenate([_load(view, held) for view in views])
     return TrainViews(
