@@ -1,5 +1,6 @@
 """Fit MixVoxels to a scene: first what changes, then the voxels, from coarse grids to fine."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Parameters:
         tv: weight of the static fields' total variation.
         dynamic_tv: of the dynamic fields'.
         l1: weight of the mean magnitude of all factors.
+        background: ``black``, or ``last``: rays end where they leave the box, in its walls' colour.
         look_every: steps between two looks at what cells hold.
         occupancy_decay: of the densities that cells remember, per look.
     """
@@ -61,12 +63,15 @@ class Parameters:
     tv: float
     dynamic_tv: float
     l1: float
+    background: str
     look_every: int
     occupancy_decay: float
 
     def __post_init__(self) -> None:
+        if self.background not in ("black", "last"):
+            raise CodecError(f"the background {self.background!r} is neither black nor last.")
         places = (0.0, *self.upsample_at, 1.0)
-        if any(later <= earlier for earlier, later in zip(places, places[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(places)):
             raise CodecError(
                 f"upsample_at is {list(self.upsample_at)}; give ascending shares between 0 and 1."
             )
@@ -219,7 +224,7 @@ def network_rates(model: MixedField, factor: float) -> dict[str, float]:
 def main(job: FitJob) -> None:
     """Write the fitted fields to ``./model``."""
     structure, parameters = parameters_of(job)
-    scene = SceneFormat.of(job)
+    scene = SceneFormat.of(job, background=parameters.background)
     frame = NdcFrame.of(job.scene.views) if structure.ndc else None
     views = open_scene(job, model_bytes=adam_bytes(model_values(structure, scene)))
     pixels = TemporalPixels(

@@ -31,8 +31,10 @@ from structure import Structure
 from torch import Tensor, nn
 from torch.nn import functional
 
-# densities count per box diagonal: TensoRF's 25 per scene unit of boxes that are 5.2 across
-DENSITY_SCALE = 130.0
+# densities count per box diagonal, of which TensoRF's 25 per scene unit make 130; our own, since
+# short fits become opaque sooner with more
+DENSITY_SCALE = 400.0
+OPAQUE = 50.0  # σδ of the sample at which a ray leaves the box, with the background "last"
 LEAST_ALPHA = 0.01  # a cell is empty if a step in it stops less than this share of the light
 LEAST_WEIGHT = 1e-4  # samples that show less have no colour (TensoRF)
 NDC_NEAR = 0.75  # of the scene's near, as LLFF leaves room before the nearest content
@@ -154,11 +156,13 @@ class Samples:
     Args:
         positions: of all steps (N, S, 3), in [0, 1]³ inside.
         inside: which lie in the box (N, S).
+        exits: which are the last inside, and opaque as the scene's background is ``last``.
         directions: of the rays in the scene, unit (N, 3).
     """
 
     positions: Tensor
     inside: Tensor
+    exits: Tensor
     directions: Tensor
 
 
@@ -250,7 +254,11 @@ class MixedField(nn.Module):
             distances = stratified(enter, leave, count, generator)
             inside = (leave > enter)[:, None].expand_as(distances)
         positions = unit_positions(cast.at(distances), self.box)
-        return Samples(positions, inside, rays.directions)
+        exits = torch.zeros_like(inside)
+        if self.scene.background == "last":
+            exits[:, :-1] = inside[:, :-1] & ~inside[:, 1:]
+            exits[:, -1] = inside[:, -1]
+        return Samples(positions, inside, exits, rays.directions)
 
     @torch.no_grad()
     def find_moving(self) -> None:
@@ -294,14 +302,13 @@ class MixedField(nn.Module):
     def shade_static(self, rays: Rays, generator: torch.Generator | None = None) -> Tensor:
         """RGB (N, 3) of rays that meet nothing that changes: the static field alone."""
         held = self.samples(rays, generator=generator)
-        kept = held.inside & self.static_cells.query(held.positions)
+        kept = held.inside & (self.static_cells.query(held.positions) | held.exits)
         densities = held.positions.new_zeros(kept.shape)
         densities[kept] = self.static.density(held.positions[kept])
+        densities = densities + held.exits * (OPAQUE / self.length)
         weights = sample_weights(densities, torch.full_like(densities, self.length))
         shown = kept & (weights.detach() > LEAST_WEIGHT)
-        colours = self.static.colour(
-            held.positions[shown], held.directions[shown.nonzero()[:, 0]]
-        )
+        colours = self.static.colour(held.positions[shown], held.directions[shown.nonzero()[:, 0]])
         return composite_kept(weights, colours, torch.zeros_like(weights), shown).colour
 
     def shade_mixed(
@@ -313,18 +320,20 @@ class MixedField(nn.Module):
         """
         held = self.samples(rays, generator=generator)
         moving = is_marked(self.moving, held.positions)
-        changes = held.inside & moving & self.dynamic_cells.query(held.positions)
+        changes = held.inside & moving & (self.dynamic_cells.query(held.positions) | held.exits)
         rests = torch.zeros_like(changes)
         densities = held.positions.new_zeros(*changes.shape, len(instants))
         densities[changes] = self.dynamic.density(held.positions[changes])[:, instants]
         if self.structure.mixes:
-            rests = held.inside & ~moving & self.static_cells.query(held.positions)
+            occupied = self.static_cells.query(held.positions) | held.exits
+            rests = held.inside & ~moving & occupied
             still = self.static.density(held.positions[rests])
             densities[rests] = still[:, None].expand(-1, len(instants))
+        densities = densities + held.exits[..., None] * (OPAQUE / self.length)
         # a line of samples for every ray and instant
         lines = densities.transpose(1, 2).flatten(0, 1)
         weights = sample_weights(lines, torch.full_like(lines[:1], self.length))
-        weights = weights.view(len(rays), len(instants), -1).transpose(1, 2)
+        weights = weights.view(len(rays), len(instants), weights.shape[1]).transpose(1, 2)
         shown = weights.detach().amax(dim=-1) > LEAST_WEIGHT
         total = weights.new_zeros(len(rays), len(instants) * 3)
         for branch, kept in (("dynamic", changes & shown), ("static", rests & shown)):
@@ -341,7 +350,7 @@ class MixedField(nn.Module):
         return total.view(len(rays), len(instants), 3)
 
     def render(self, rays: Rays, instants: Tensor) -> Tensor:
-        """RGB (T, N, 3) of rays at instants (T,), before black.
+        """RGB (T, N, 3) of rays at instants (T,), before the scene's background.
 
         Rays that meet no cell that surely moves are drawn once for all instants.
         """
