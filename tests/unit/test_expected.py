@@ -1,11 +1,12 @@
 """Anchors that no longer give what their folder expects are named, with how far they moved."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from invrbench.codec.manifest import read_manifest
 from invrbench.errors import ManifestError
-from invrbench.results.expected import find_drifts
+from invrbench.results.expected import drift_notes, find_drifts, write_expected
 
 MANIFEST = """
 schema = 1
@@ -65,6 +66,36 @@ def test_another_bitstream_is_a_drift_with_its_size_in_percent_and_db(anchor) ->
 
 def test_a_failed_point_is_no_drift(anchor) -> None:
     assert find_drifts(anchor, [{**ROW, "status": "failed", "bitstream_md5": None}], "x") == []
+
+
+def of_scene(view_set: str, psnr: float, **changes) -> dict:
+    scene = {"sequence": "court.v3", "codec": "a", "variant": "", "view_set": view_set}
+    return {**ROW, **scene, "psnr_y_db": psnr, **changes}
+
+
+def test_a_scene_s_point_is_expected_once_with_the_psnr_of_its_first_view_set(
+    anchor, tmp_path: Path
+) -> None:
+    rows = [of_scene("test", 30.0), of_scene("train", 33.0)]
+    assert write_expected(anchor, rows, tmp_path) == 1
+    table = (anchor.folder / "expected.tsv").read_text().splitlines()
+    assert [line.split("\t")[:5] for line in table[1:]] == [
+        ["court.v3@0+8", "ai", "qp22", "1010", "30.0000"],
+        ["s@0+8", "ai", "qp22", "1000", "40.0000"],
+    ]
+
+
+def test_a_scene_that_drifts_is_counted_once_and_compared_by_one_view_set(
+    anchor, tmp_path: Path
+) -> None:
+    write_expected(anchor, [of_scene("test", 30.0), of_scene("train", 33.0)], tmp_path)
+    new = {"bitstream_md5": "cc"}
+    rows = [of_scene("test", 30.5, **new), of_scene("train", 32.0, **new)]
+    (drift,) = find_drifts(anchor, rows, "x")
+    assert drift.place == ("court.v3@0+8", "ai", "qp22")
+    assert drift.psnr_db == pytest.approx(0.5)
+    (note,) = drift_notes(SimpleNamespace(manifests={"a": anchor}), rows)
+    assert "a drifted from its expected points: 1 of 1 differ" in note
 
 
 def test_a_table_that_is_named_but_absent_is_refused(anchor) -> None:

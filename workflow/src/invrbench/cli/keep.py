@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,8 @@ def adopt(arguments: Any) -> int:
     broken = _broken_content(plan)
     for path, why in broken.items():
         logger.warning("%s: %s; it will be made anew.", path.relative_to(plan.root), why)
-    rows = [row for point in plan.points for row in point_rows(plan, point)]
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    # the rows of a point's view sets have one status
+    counts = Counter(point_rows(plan, point)[0]["status"] for point in plan.points)
     _touch(plan, _settings(arguments))
     for path in broken:
         path.unlink()

@@ -1,7 +1,9 @@
 """Whether a codec still gives the bytes and the quality its folder expects of it.
 
 ``[claims].expected`` names a table with a row per point. A point that differs is a drift: reported
-with its size and the tool versions on both sides, never corrected and never silent.
+with its size and the tool versions on both sides, never corrected and never silent. A scene's point
+has a row as well: its digests are those of all views, its PSNR is that of the first view set, the
+test views where they are rendered.
 """
 
 import csv
@@ -47,6 +49,14 @@ def _place(row: Row) -> Place:
     return sequence, str(row["configuration"]), str(row["rate_point"])
 
 
+def _by_point(rows: Iterable[Row]) -> dict[Place, Row]:
+    """The first row of each point, which of a scene may have one per view set."""
+    points: dict[Place, Row] = {}
+    for row in rows:
+        points.setdefault(_place(row), row)
+    return points
+
+
 def read_expected(manifest: Manifest) -> dict[Place, dict[str, str]]:
     """The folder's table of expected points; empty if it has none.
 
@@ -71,15 +81,15 @@ def find_drifts(manifest: Manifest, rows: Iterable[Row], version: str) -> list[D
     """Measured points of a codec whose bitstream or decoded video is not the expected one."""
     expected = read_expected(manifest)
     drifts = []
-    for row in rows:
-        held = expected.get(_place(row))
+    for place, row in _by_point(rows).items():
+        held = expected.get(place)
         if held is None or row["status"] != "ok":
             continue
         same = all(row[name] == held[name] for name in ("bitstream_md5", "decoded_md5"))
         if not same:
             rate = 100 * (row["bitstream_bytes"] / int(held["bitstream_bytes"]) - 1)
             psnr = float(row["psnr_y_db"] or 0) - float(held["psnr_y_db"] or 0)
-            drifts.append(Drift(_place(row), rate, psnr, held["ffmpeg_version"], version))
+            drifts.append(Drift(place, rate, psnr, held["ffmpeg_version"], version))
     return drifts
 
 
@@ -93,12 +103,13 @@ def drift_notes(plan: Plan, rows: Iterable[Row]) -> list[str]:
         mine = [row for row in held if row["codec"] == manifest.id and not row["variant"]]
         drifts = find_drifts(manifest, mine, find_ffmpeg().version if manifest.tools else "")
         if drifts:
+            count = len(_by_point(mine))
             rate = max((drift.rate_percent for drift in drifts), key=abs)
             psnr = max((drift.psnr_db for drift in drifts), key=abs)
             versions = {(drift.expected_version, drift.found_version) for drift in drifts}
             told = "; ".join(f"expected with ffmpeg {a}, found {b}" for a, b in sorted(versions))
             notes.append(
-                f"{name} drifted from its expected points: {len(drifts)} of {len(mine)} differ, "
+                f"{name} drifted from its expected points: {len(drifts)} of {count} differ, "
                 f"by up to {rate:+.2f} % in rate and {psnr:+.3f} dB in PSNR-Y ({told})."
             )
     return notes
@@ -119,10 +130,10 @@ def write_expected(manifest: Manifest, rows: Iterable[Row], root: Path) -> int:
     path = manifest.folder / name
     table: dict[Place, dict[str, str]] = read_expected(manifest) if path.is_file() else {}
     count = 0
-    for row in rows:
+    for place, row in _by_point(rows).items():
         if row["status"] != "ok":
             continue
-        table[_place(row)] = _expected_row(row, root, manifest)
+        table[place] = _expected_row(row, root, manifest)
         count += 1
     lines = ["\t".join(COLUMNS)]
     lines += ["\t".join(table[place][column] for column in COLUMNS) for place in sorted(table)]
