@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from invrbench.ctc.sequences import (
@@ -16,11 +18,27 @@ from invrbench.ctc.sequences import (
 )
 from invrbench.errors import ConditionsError, SequenceError
 from invrbench.results.sources import coding_fields, load_source, prepare_source
+from invrbench.video.cameras import Bounds
 from invrbench.video.format import VideoFormat
 from invrbench.video.pictures import raw_frame
 from invrbench.video.scenes import ResolvedScene, ViewSplit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ENTRY = """
+sequences:
+  - id: tiny
+    class: test
+    width: 8
+    height: 8
+    pixel_format: rgb24
+    fps: 1
+    frames: 1
+    matrix: bt709
+    range: full
+    source: {kind: transforms, folder: court, embedded: true}
+    bounds: {near: 1, far: 9, box: [[-1, -1, -9], [1, 1, 9]]}
+    view_splits: {b: {test: [b]}}
+"""
 VIEWS = ("v00", "v01", "v02", "v03")
 
 
@@ -107,8 +125,6 @@ def test_fit_and_encode_are_told_of_train_views_and_nothing_else(tmp_path: Path)
 
 
 def test_raw_views_hold_the_pictures_of_their_instants(tmp_path: Path) -> None:
-    import cv2
-
     scene = court("@3+2")
     prepare_source(tmp_path, scene, scene.name)
     clip = load_source(tmp_path, scene.name).clips["v08"]
@@ -156,6 +172,45 @@ def test_a_description_with_other_views_than_the_entry_is_refused(tmp_path: Path
         (sequence,) = load_file(tmp_path / "own.yaml")
         with pytest.raises(SequenceError, match=said):
             resolve(SequenceRef("ballcourt", "v03v08"), {"ballcourt": sequence}, PathMap("none"))
+
+
+def test_a_view_that_sees_nothing_of_the_box_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    behind = Bounds(4.5, 16.0, ((-6.0, -30.0, 0.0), (6.0, -12.0, 5.2)))
+    scene = replace(court("@0+1"), bounds=behind)
+    with pytest.raises(
+        SequenceError,
+        match=r"ballcourt\.v03v08@0\+1: view v00: .* sees nothing of the box from \(-6, -30, 0\)",
+    ):
+        prepare_source(tmp_path, scene, scene.name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[1, 0, 0, 0]", "[2, 0, 0, 0]", "the pose is not a rotation"),
+        ('"w": 8', '"w": 8, "camera_model": "OPENCV_FISHEYE"', "unknown camera model: OPENCV_FISH"),
+        ('"w": 8', '"w": 16', "view b is 8x8; all views of a scene have one size"),
+    ],
+)
+def test_an_entry_s_scene_with_an_impossible_camera_is_refused_with_entry_and_view(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    camera = '"w": 8, "h": 8, "fl_x": 8, "transform_matrix": [[1, 0, 0, 0], '
+    camera += "[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]"
+    frames = [f'{{"file_path": "{name}.png", {camera}}}' for name in ("a", "b")]
+    assert frames[0].count(old) == 1
+    frames[0] = frames[0].replace(old, new)
+    (tmp_path / "court").mkdir()
+    for name in ("a", "b"):
+        assert cv2.imwrite(str(tmp_path / "court" / f"{name}.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "court" / "transforms.json").write_text('{"frames": [' + ", ".join(frames) + "]}")
+    (tmp_path / "own.yaml").write_text(ENTRY)
+    (sequence,) = load_file(tmp_path / "own.yaml")
+    with pytest.raises(SequenceError, match=rf"own\.yaml: tiny\.b: .*{said}"):
+        resolve(SequenceRef("tiny", "b", None), {"tiny": sequence}, PathMap("none"))
 
 
 def layout(pixel_format: str, colour_range: str) -> VideoFormat:
