@@ -2,12 +2,13 @@
 
 The frames in ctc/sequences/data/ballcourt were made with mitsuba 3.9.1, variant scalar_rgb, by
 
-    python tests/scenes/ballcourt.py ctc/sequences/data/ballcourt --spp 64 --processes 2
+    python tests/scenes/ballcourt.py ctc/sequences/data/ballcourt --spp 144 --processes 2
 
 It is no part of any run. The random numbers of a picture depend on its view alone (the sampler's
-seed is the view's number, for every instant), so noise left in still pixels is still too; the
-textures and the spectators come from one generator of fixed seed. A picture that is already there
-is kept, so a broken-off rendering goes on where it stopped.
+seed is the view's number, for every instant, and it places its samples without jitter, which a
+path of another length would shift for all that follow), so noise left in still pixels is still
+too; the textures and the spectators come from one generator of fixed seed. A picture that is
+already there is kept, so a broken-off rendering goes on where it stopped.
 
 World: metres, right-handed, z up; cameras stand at negative y on an arc and look towards +y. All
 geometry lies within BOX; the wall on the cameras' side is missing, and they look in through it.
@@ -37,7 +38,7 @@ ARC_DEGREES = 56.0
 ARC_RADIUS = 7.5
 LOOK_AT = np.array([0.0, 0.2, 1.5])
 BOX = [[-6.0, -5.0, 0.0], [6.0, 5.0, 5.2]]
-PATH_LENGTH = 6
+PATH_LENGTH = 4
 
 HOOP_CENTRE = np.array([0.0, 0.6, 2.85])
 HOOP_RADIUS = 0.45
@@ -493,7 +494,11 @@ def sensor(view: int, samples_per_pixel: int) -> mi.Sensor:
                 "rfilter": {"type": "box"},
                 "pixel_format": "rgb",
             },
-            "sampler": {"type": "multijitter", "sample_count": samples_per_pixel},
+            "sampler": {
+                "type": "multijitter",
+                "jitter": False,
+                "sample_count": samples_per_pixel,
+            },
         }
     )
 
@@ -566,7 +571,7 @@ def write_lists(folder: Path, views: list[int], instants: list[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Render the multi-view scene ballcourt.")
     parser.add_argument("folder", type=Path, help="where images/ and transforms.json go")
-    parser.add_argument("--spp", type=int, default=64, help="samples per pixel")
+    parser.add_argument("--spp", type=int, default=144, help="samples per pixel")
     parser.add_argument("--instants", type=int, nargs="+", default=list(range(INSTANTS)))
     parser.add_argument("--views", type=int, nargs="+", default=list(range(VIEWS)))
     parser.add_argument("--processes", type=int, default=1, help="each renders with one thread")
