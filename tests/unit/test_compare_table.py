@@ -14,6 +14,7 @@ from invrbench.compare.table import (
     bd_rows,
     point_columns,
     read_points,
+    short_reason,
     write_table,
 )
 from invrbench.errors import RecordError
@@ -295,7 +296,16 @@ def test_a_published_curve_of_another_cut_joins_the_plot_and_no_comparison() -> 
 def test_other_views_are_not_compared() -> None:
     raw = anchor("a", M33_ANCHOR, view_set="test") + line("t", M33_TEST, view_set="train")
     row = one(bd_rows(normalised(raw), metrics=PSNR), test="t", sequence="S")
-    assert row["reason"].startswith("other-views")
+    assert row["reason"] == "other-views: no anchor renders train views"
+    assert short_reason(row) == "no anchor renders train views"
+
+
+def test_an_anchor_of_other_views_is_named_beside_one_of_the_same() -> None:
+    raw = anchor("a", M33_ANCHOR, view_set="test") + anchor("b", M33_ANCHOR, view_set="train")
+    raw += line("t", M33_TEST, view_set="train")
+    rows = [row for row in bd_rows(normalised(raw), metrics=PSNR) if row["test"] == "t"]
+    reasons = {row["anchor"]: row["reason"] for row in rows if row["sequence"]}
+    assert reasons == {"a": "other-views: train against test", "b": ""}
 
 
 def test_rate_vs_anchor_is_the_ratio_of_rates_at_equal_quality() -> None:

@@ -29,12 +29,13 @@ Row = dict[str, Any]
 HEADLINE_METHOD = "pchip"
 STRONGEST = "strongest"
 OVERALL = "overall"
+NO_RENDER = "other-views: no anchor renders"
 RATIO = "rate_vs_anchor_percent"
 
 POINT_COLUMNS = (
     "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
     "curve", "configuration", "rate_point", "fit", "seed", "origin", "status", "reason",
-    "sandbox", "bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant",
+    "sandbox", "qp", "bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant",
     "rate_vs_anchor_percent", "psnr_y_db",
     "psnr_u_db", "psnr_v_db", "psnr_yuv_db", "psnr_yuv411_db", "psnr_rgb_db", "ssim_y",
     "ms_ssim_y", "ms_ssim_y_db", "lpips", "vmaf", "xpsnr_y_db", "iv_psnr_db", "dssim1",
@@ -87,12 +88,14 @@ def bd_rows(
     rows: list[Row] = []
     for test in curves:
         rivals = [curve for curve in curves if can_be_compared(test, curve)]
+        if test.role != "anchor" and not any(_same_views(test, each) for each in rivals):
+            rivals = []
         for anchor in rivals:
             for metric in metrics:
                 for method in METHODS:
                     rows.append(compare_curves(test, anchor, metric=metric, method=method))
         if not rivals and test.role != "anchor":
-            rows.extend(_row_without_anchor(test, metric) for metric in metrics)
+            rows.extend(_row_without_anchor(test, metric, curves) for metric in metrics)
     rows += _means(rows, headline_metric)
     for row in rows:
         row["conditions"] = conditions
@@ -116,7 +119,18 @@ def _identity(test: Curve) -> Row:
     }
 
 
-def _row_without_anchor(test: Curve, metric: str) -> Row:
+def _same_views(test: Curve, anchor: Curve) -> bool:
+    return test.key.view_set == anchor.key.view_set
+
+
+def no_anchor(test: Curve, curves: Iterable[Curve]) -> str:
+    """Why no anchor can be compared with a curve: none of its configuration, or of its views."""
+    if any(can_be_compared(test, curve) for curve in curves):
+        return f"{NO_RENDER} {test.key.view_set} views"
+    return f"no-anchor: no anchor of configuration {test.key.configuration} here"
+
+
+def _row_without_anchor(test: Curve, metric: str, curves: Iterable[Curve]) -> Row:
     return (
         _identity(test)
         | {
@@ -125,7 +139,7 @@ def _row_without_anchor(test: Curve, metric: str) -> Row:
             "metric": metric,
             "method": HEADLINE_METHOD,
             "status": "none",
-            "reason": f"no-anchor: no anchor of configuration {test.key.configuration} here",
+            "reason": no_anchor(test, curves),
         }
         | (
             {"status": "drawn only", "reason": f"drawn only: {test.differs}"}
@@ -303,6 +317,8 @@ def short_reason(row: Row) -> str:
     'missing-point'
     """
     reason = str(row.get("reason") or row.get("status") or "")
+    if reason.startswith(NO_RENDER):
+        return reason.partition(": ")[2]
     return reason if reason.startswith("drawn only") else reason.split(":")[0]
 
 
@@ -445,7 +461,7 @@ def read_points(path: Path) -> list[Point]:
         return [{name: _value(name, text) for name, text in row.items()} for row in reader]
 
 
-_FIRST_NUMBER = POINT_COLUMNS.index("bitstream_bytes")
+_FIRST_NUMBER = POINT_COLUMNS.index("qp")
 _NUMBERS = frozenset(POINT_COLUMNS[_FIRST_NUMBER:]) - {
     "bitstream_md5",
     "decoded_md5",

@@ -78,6 +78,7 @@ def _curve_lines(
     info = report.info
     still = info.is_still(curve.key.sequence, report.points)
     labels = [_cut(info.curve_name(curve), 26), _cut(f"  {curve.key.sequence}", 26)]
+    labels += [f"  {curve.key.view_set} views"] if curve.key.view_set else []
     listed = () if curve.is_hull else curve.points
     texts = [_point_text(point, still, column, before) for point in listed]
     row = report.headline(curve.key, column)
@@ -100,6 +101,7 @@ def _point_text(
     value = f"{quality:.2f}" if is_number(quality) else _cut(str(point[f"{column}_reason"]), 12)
     ratio = point.get(RATIO)
     why = str(point.get(reason_column(RATIO)) or "–").replace(" the anchor's", "")
+    why = "no anchor" if why == "no-anchor" and point.get("view_set") else why
     against = f"{ratio:.0f} %" if is_number(ratio) else _cut(why, 12)
     change = _change(point, before, column) if before is not None else ""
     return f"{name:<18} {bits:>12} {value:>12} {against:>12}  {change}"

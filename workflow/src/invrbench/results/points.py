@@ -31,6 +31,7 @@ COSTS = (
 DIGESTS = ("bitstream_md5", "decoded_md5", "source_md5")
 COLUMNS: tuple[str, ...] = (
     *IDENTITY,
+    "qp",
     *RATES,
     "rate_vs_anchor_reason",
     *METRICS,
@@ -38,6 +39,14 @@ COLUMNS: tuple[str, ...] = (
     *DIGESTS,
     *(f"{metric}_reason" for metric in METRICS),
     "accepted",
+)
+VIEW_COLUMNS: tuple[str, ...] = (
+    *IDENTITY[: IDENTITY.index("view_set") + 1],
+    "view",
+    *IDENTITY[IDENTITY.index("view_set") + 1 :],
+    *("qp", "bitstream_bytes", "bpp", "kbit_per_instant", "compression_ratio"),
+    *METRICS,
+    *(f"{metric}_reason" for metric in METRICS),
 )
 FLOAT_BITS = 32
 # why a family that the conditions ask for is not measured of a point
@@ -72,6 +81,7 @@ def _identity(plan: Plan, point: Point, view_set: str) -> Row:
         "rate_point": address.rate_point,
         "fit": point.rate_point.fit or "",
         "seed": address.seed,
+        "qp": qp_of(point),
     }
 
 
@@ -200,6 +210,12 @@ def _distortion(point: Point, chain: Mapping[str, Row], views: Iterable[str]) ->
     return row
 
 
+def qp_of(point: Point) -> float | None:
+    """The quantisation parameter of a rate point; None for one that has none, or no number."""
+    value = point.rate_point.parameters.get("qp")
+    return value if isinstance(value, int | float) else None
+
+
 def _weight_costs(parameters: int, size: int, pixels: int) -> Row:
     """What a model of that many values costs in float32, and what its ``size`` bytes make of it."""
     return {
@@ -237,18 +253,24 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
 
 
 def view_rows(plan: Plan) -> list[Row]:
-    """A row per measured view of every scene's point that is ok: who, which view, and metrics."""
+    """A row per view that a scene's points are measured on, whatever became of the point.
+
+    Columns are :data:`VIEW_COLUMNS`.
+    """
+    scenes = [point for point in plan.points if point.source.track == "multiview"]
+    return [row for point in scenes for row in _rows_of_views(plan, point)]
+
+
+def _rows_of_views(plan: Plan, point: Point) -> list[Row]:
     rows = []
-    for point in plan.runnable:
-        if point.source.track != "multiview":
+    for common in point_rows(plan, point):
+        kept = {name: common[name] for name in VIEW_COLUMNS if name in common}
+        views = point.view_sets[common["view_set"]]
+        if common["status"] != "ok":
+            rows += [kept | {"view": view} for view in views]
             continue
-        try:
-            chain = _chain(plan.root, point, point.family_keys)
-        except _Verdict:
-            continue
-        for name, views in point.view_sets.items():
-            identity = _identity(plan, point, name)
-            rows += [identity | {"view": v} | _distortion(point, chain, [v]) for v in views]
+        chain = _chain(plan.root, point, point.family_keys)
+        rows += [kept | {"view": view} | _distortion(point, chain, [view]) for view in views]
     return rows
 
 

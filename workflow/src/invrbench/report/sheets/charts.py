@@ -45,8 +45,10 @@ def write_charts(book: Book) -> None:
     table = looks(book.report.curves)
     columns = list(dict.fromkeys(book.report.info.headline_metrics))
     breaks = []
-    for sequence in dict.fromkeys(curve.key.sequence for curve in book.report.curves):
-        curves = [curve for curve in book.report.curves if curve.key.sequence == sequence]
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in book.report.curves:
+        groups.setdefault((curve.key.sequence, curve.key.view_set), []).append(curve)
+    for (sequence, _), curves in groups.items():
         drawn = False
         for column in columns:
             series, data_row = _write_data(book, data, data_row, sequence, curves, column)
@@ -63,6 +65,11 @@ def write_charts(book: Book) -> None:
         sheet.write_string(row, 0, "No point to draw.", book.reason(align="left"))
     sheet.set_h_pagebreaks(breaks[:-1])
     sheet.print_area(0, 0, max(row, 1), 23)
+
+
+def _shown(curve: Curve) -> str:
+    """A curve's sequence, and the views it was measured on."""
+    return f"{curve.key.sequence} {curve.key.view_set}".strip()
 
 
 def _rate(book: Book, sequence: str) -> str:
@@ -86,7 +93,7 @@ def _write_data(
             row, written = row + 1, True
         first = row
         for bits, value in pairs:
-            data.write_string(row, 0, sequence, book.style())
+            data.write_string(row, 0, _shown(curve), book.style())
             data.write_string(row, 1, book.report.info.curve_name(curve), book.style())
             data.write_string(row, 2, metric(column).label, book.style())
             text = "0.0000" if rate == "bpp" else "0.00"
@@ -127,7 +134,7 @@ def _chart(
     shown = metric(column)
     text = {"size": 10, "bold": True, "name": "Arial"}
     small = {"size": 9, "name": "Arial"}
-    title = f"{sequence} · {shown.label} · {scale} rate"
+    title = f"{_shown(series[0].curve)} · {shown.label} · {scale} rate"
     chart.set_title({"name": title, "name_font": text | {"size": 11}, "overlay": False})
     chart.set_x_axis(_rate_axis(rates, unit, scale) | {"name_font": text, "num_font": small})
     step = quality_step(min(qualities), max(qualities))

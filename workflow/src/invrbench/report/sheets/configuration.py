@@ -92,7 +92,8 @@ def _pairs(book: Book, configuration: str) -> dict[str, list[tuple[Curve, Curve 
                 continue  # its points stand in its curves' blocks
             if test.key.sequence not in with_anchor:
                 continue
-            anchor = next((curve for curve in headline if can_be_compared(test, curve)), None)
+            rivals = [c for c in headline if c.key.view_set == test.key.view_set]
+            anchor = next((curve for curve in rivals if can_be_compared(test, curve)), None)
             title = f"{info.curve_name(test)} {test.key.view_set}".strip()
             pairs.setdefault(title, []).append((test, anchor))
     return pairs
@@ -225,13 +226,17 @@ def _bd_row(
 
 
 def _write_bd(book: Book, sheet: Any, row: int, test: CurveKey, anchor: Curve | None) -> None:
-    configuration = anchor.key.configuration if anchor else ""
+    def cell(column: str, method: str) -> Row | None:
+        if anchor is None:
+            return book.report.row(test, "", "", column)
+        return _bd_row(book, test, anchor.key.configuration, column, method)
+
     for method, start in _BD.items():
-        cells = [_bd_row(book, test, configuration, column, method) for column in _PLANES]
+        cells = [cell(column, method) for column in _PLANES]
         _write_three(book, sheet, row, start, cells, _TOP)
     for index, column in enumerate(extra_metrics(book)):
         at = (row, _EXTRA + 3 * index + 2)
-        book.bd(sheet, at, _bd_row(book, test, configuration, column, "pchip"), **_TOP)
+        book.bd(sheet, at, cell(column, "pchip"), **_TOP)
 
 
 def _write_three(
@@ -256,16 +261,21 @@ def _write_means(
     look = {"bg_color": MEAN_FILL, "bold": True, **_TOP}
     last = _EXTRA + 3 * len(extra_metrics(book))
     key = replace(tests[0].key, sequence="")
+
+    def mean(column: str, method: str, scope: str) -> Row | None:
+        found = _bd_row(book, key, configuration, column, method, scope)
+        return found or book.report.row(tests[0].key, "", "", column)
+
     for scope in [*classes, OVERALL]:
         for column in range(last):
             sheet.write_blank(row, column, None, book.style(**look))
         label = "Overall" if scope == OVERALL else f"Average class {scope}"
         sheet.write_string(row, 0, label, book.style(**look))
         for method, start in _BD.items():
-            cells = [_bd_row(book, key, configuration, column, method, scope) for column in _PLANES]
+            cells = [mean(column, method, scope) for column in _PLANES]
             _write_three(book, sheet, row, start, cells, look)
         for index, extra in enumerate(extra_metrics(book)):
-            cell = _bd_row(book, key, configuration, extra, "pchip", scope)
+            cell = mean(extra, "pchip", scope)
             book.bd(sheet, (row, _EXTRA + 3 * index + 2), cell, **look)
         row += 1
     return row

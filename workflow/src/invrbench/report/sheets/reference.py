@@ -164,7 +164,8 @@ def write_coverage(book: Book) -> None:
         whole = present == len(curve.points)
         look = {} if whole else {"bg_color": "#FCE4D6"}
         sheet.write_string(row, 0, curve.key.sequence, book.style(**look))
-        sheet.write_string(row, 1, report.info.curve_name(curve), book.style(**look))
+        name = f"{report.info.curve_name(curve)} {curve.key.view_set}".strip()
+        sheet.write_string(row, 1, name, book.style(**look))
         for index, number in enumerate(numbers):
             text = "0" if index < 2 else "0;-0;–"
             sheet.write_number(
@@ -211,7 +212,8 @@ def control_verdicts(book: Book) -> list[tuple[str, str, str]]:
     for curve in report.controls:
         for point in curve.points:
             verdict = _control_verdict(point, report.points, first)
-            verdicts.append((curve.key.sequence, report.info.curve_name(curve), verdict))
+            name = f"{report.info.curve_name(curve)} {curve.key.view_set}".strip()
+            verdicts.append((curve.key.sequence, name, verdict))
     itself = [
         row
         for row in report.rows
@@ -229,14 +231,17 @@ def _control_verdict(point: Point, points: Sequence[Point], column: str) -> str:
     if point["status"] != "ok":
         return f"{point['status']}: {point.get('reason') or 'no reason recorded'}. CHECK"
     decoded = point.get("decoded_md5")
-    if decoded and decoded == point.get("source_md5"):
-        return "identical to the source"
     value = point.get(column)
+    # a scene's md5 is of all its views, those that nobody decodes included
+    is_lossless = point.get("view_set") and point.get(f"{column}_reason") == "lossless"
+    if is_lossless or (decoded and decoded == point.get("source_md5")):
+        return "identical to the source"
     others = [
         (other[column], other)
         for other in points
         if other is not point
         and full_sequence(other) == full_sequence(point)
+        and other.get("view_set") == point.get("view_set")
         and other["status"] == "ok"
         and is_number(other.get(column))
     ]

@@ -6,9 +6,12 @@ from statistics import median
 from typing import Any
 
 from invrbench.compare.curves import Curve, CurveKey, is_number
-from invrbench.compare.table import OVERALL, Row
+from invrbench.compare.table import OVERALL, Row, tested_curve
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, cell_reason
+
+_CELL_LETTERS = 20  # of a reason that fit a line of a cell
+_TWO_LINES = 27
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ def _write_proposal(
     sheet.set_row(row, 26)
     sheet.write_string(row, 0, column.name, book.style(bold=True, text_wrap=True, **border))
     sheet.write_string(row, 1, info.codec(column.key.codec).document or "–", centre)
-    for index, mean in enumerate(means):
-        plain = mean
+    for index, (name, mean) in enumerate(zip(metrics, means, strict=True)):
+        plain = mean or _alone(book, column.key, name)
         if mean is not None and mean["status"] != "withheld":
             plain = mean | {"n_total": None}  # the count has its own column here
         book.bd(sheet, (row, 2 + index), plain, **border)
@@ -115,6 +118,16 @@ def _write_proposal(
     reasons = [str(mean["reason"]).split(": ", 1)[-1] for mean in means if mean and mean["reason"]]
     left_out = ", ".join(dict.fromkeys(part for each in reasons for part in each.split(", ")))
     sheet.write_string(row, at + 3, left_out or "–", book.reason(text_wrap=True, **border))
+
+
+def _alone(book: Book, key: CurveKey, metric_name: str) -> Row | None:
+    """A row that says why a codec has no anchor anywhere, to stand where its mean would."""
+    rows = [
+        row
+        for row in book.report.rows
+        if replace(tested_curve(row), sequence="") == key and row["metric"] == metric_name
+    ]
+    return rows[0] if rows and not any(row["anchor"] for row in rows) else None
 
 
 def _write_cost(
@@ -170,8 +183,8 @@ def _write_matrix(
             for index, cell in enumerate(cells):
                 book.bd(sheet, (row, 2 + index), cell)
             longest = max(len(cell_reason(cell)) for cell in cells if cell) if any(cells) else 0
-            if longest > 20:
-                sheet.set_row(row, 12 * -(-longest // 20) + 3)
+            if longest > _CELL_LETTERS:
+                sheet.set_row(row, 12 * -(-longest // _CELL_LETTERS) + 3)
         row += 1
         _write_mean_line(book, sheet, row, f"Class {name}", columns, metric_name, name)
     row += 1
@@ -197,7 +210,10 @@ def _write_mean_line(
     sheet.write_blank(row, 1, None, book.style(**look))
     for index, column in enumerate(columns):
         mean = book.report.headline_mean(column.key, metric_name, scope)
+        mean = mean or _alone(book, column.key, metric_name)
         book.bd(sheet, (row, 2 + index), mean, **look)
+        if mean and len(cell_reason(mean)) > _CELL_LETTERS:
+            sheet.set_row(row, _TWO_LINES)
 
 
 def _write_legend(book: Book, sheet: Any, row: int) -> None:
