@@ -3,15 +3,17 @@
 import json
 import socket
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from invrbench.compare.curves import normalised
+from invrbench.compare.curves import group_curves, normalised
 from invrbench.compare.table import add_rate_vs_anchor, bd_rows
+from invrbench.ctc.conditions import Figure
 from invrbench.errors import RecordError
 from invrbench.report.info import CodecInfo, completeness
-from invrbench.report.plots import write_plots
+from invrbench.report.plots import figure_picture, legend, write_plots
 from invrbench.report.sheets.base import Book, Report, bd_format
 from invrbench.report.sheets.charts import quality_step
 from invrbench.report.sheets.reference import control_verdicts
@@ -253,3 +255,69 @@ def test_a_run_of_proposals_alone_still_has_a_report(tmp_path: Path) -> None:
     written = write_report(tmp_path, rows, info(headline_metrics=("psnr_y_db", "psnr_y_db")))
     assert (tmp_path / "run.json").exists()
     assert any("no-anchor" in line for line in written.lines)
+
+
+def scene_points() -> list[dict[str, Any]]:
+    """A proposal on train and test views, over four QPs, and an anchor of train views."""
+    rows = []
+    for view_set, lost in (("test", 2.0), ("train", 0.0)):
+        for index, qp in enumerate((-38, -33, -28, -23)):
+            fields = {"qp": qp, "compression_ratio": 5.0 + index, "psnr_y_db": 30 - lost - index}
+            rates = {"bpp": 1 / (1 + index), "rate_kbps": 100 / (1 + index)}
+            rows.append(
+                point("court", "new", f"qp{qp}", view_set=view_set, curve="", **fields, **rates)
+            )
+    for index, qp in enumerate((22, 27, 32, 37)):
+        rates = {"bpp": 1.0 / (1 + index), "rate_kbps": 90 / (1 + index)}
+        fields = {"view_set": "train", "role": "anchor", "configuration": "ld", "qp": qp}
+        rows.append(point("court", "hevc", f"qp{qp}", psnr_y_db=30.5 - index, **fields, **rates))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        ("", [(25.0, 25.0), (100 / 3, 26.0), (50.0, 27.0), (100.0, 28.0)]),
+        ("qp", [(-38.0, 28.0), (-33.0, 27.0), (-28.0, 26.0), (-23.0, 25.0)]),
+        ("compression_ratio", [(5.0, 28.0), (6.0, 27.0), (7.0, 26.0), (8.0, 25.0)]),
+    ],
+)
+def test_a_figure_of_one_view_set_is_drawn_over_what_it_asks_for(
+    tmp_path: Path, x: str, expected: list[tuple[float, float]]
+) -> None:
+    rows = normalised(scene_points())
+    figure = Figure("f", "Quality", "psnr_y_db", ("new", "hevc"), view_set="test", x=x)
+    picture = figure_picture(tmp_path, figure, group_curves(rows), rows, info())
+    (drawn,) = picture.curves
+    assert (drawn.key.codec, drawn.key.view_set) == ("new", "test")
+    assert drawn.drawable("psnr_y_db", picture.rate) == expected
+    assert picture.title == "Quality (court test)"
+    paths = write_plots(tmp_path, rows, info(figures=(figure,), headline_metrics=("lpips",) * 2))
+    assert {path.name for path in paths} == {"f.png", "f.svg"}
+
+
+def test_an_uncompressed_point_is_not_missed_over_qp(tmp_path: Path) -> None:
+    uncompressed = point("court", "new", "qpnone", view_set="test", bpp=9.0, psnr_y_db=31.0)
+    rows = normalised([*scene_points(), uncompressed])
+    figure = Figure("f", "Quality", "psnr_y_db", ("new",), view_set="test", x="qp")
+    (drawn,) = figure_picture(tmp_path, figure, group_curves(rows), rows, info()).curves
+    assert legend(drawn, 4, info()) == "new"
+
+
+def test_a_hull_over_rates_is_no_curve_over_anything_else(tmp_path: Path) -> None:
+    rows = normalised(scene_points())
+    curves = group_curves(rows, {"new": {"hull": ""}})
+    figure = Figure("f", "Quality", "psnr_y_db", ("new/hull",), view_set="test")
+    assert figure_picture(tmp_path, figure, curves, rows, info()).curves
+    over_qp = replace(figure, x="qp")
+    assert not figure_picture(tmp_path, over_qp, curves, rows, info()).curves
+
+
+def test_views_that_no_anchor_renders_say_so_once_per_curve() -> None:
+    lines = lines_of(scene_points())
+    assert sum("BD-rate PSNR-Y: no anchor renders test views" in line for line in lines) == 1
+    test, train = (
+        next(index for index, line in enumerate(lines) if line.startswith(f"  {name} views"))
+        for name in ("test", "train")
+    )
+    assert "no anchor" in lines[test] and "no anchor" not in lines[train]

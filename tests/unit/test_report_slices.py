@@ -14,42 +14,29 @@ def numbered(instants=2, height=3, width=4):
     return np.moveaxis(grid, 0, 3).astype(np.uint8)
 
 
-def test_a_row_over_time_repeats_each_instant():
-    slice_ = slices.xt_slice(numbered(), 1, factor=3)
-    assert slice_.shape == (6, 4, 3)
+def test_a_slice_repeats_each_instant_downwards_and_each_pixel_to_the_right():
+    slice_ = slices.xt_slice(numbered()[:, 1], rows=3, columns=2)
+    assert slice_.shape == (6, 8, 3)
     for index in range(6):
-        assert slice_[index].tolist() == [[index // 3, 1, column] for column in range(4)]
-
-
-def test_a_slanted_line_takes_the_nearest_pixel_of_each_step_from_its_first_end():
-    slice_ = slices.xt_slice(numbered(height=5, width=7), ((6, 1), (0, 4)))
-    rows_and_columns = slice_[1, :, 1:].tolist()
-    # rows 1, 1.5, 2, 2.5, 3, 3.5, 4; halves go to the even row
-    assert rows_and_columns == [[1, 6], [2, 5], [2, 4], [2, 3], [3, 2], [4, 1], [4, 0]]
+        assert slice_[index].tolist() == [[index // 3, 1, column // 2] for column in range(8)]
 
 
 def test_a_still_view_gives_vertical_stripes():
     still = numbered(1).repeat(5, axis=0)
-    slice_ = slices.xt_slice(still, 2)
+    slice_ = slices.xt_slice(still[:, 2], rows=1, columns=1)
     assert (slice_ == slice_[0]).all()
 
 
-@pytest.mark.parametrize("line", [3, -1, ((0, 0), (4, 0))])
-def test_a_line_outside_the_view_is_refused_with_its_size(line):
-    with pytest.raises(InputError, match=r"view of 4x3 has columns 0 to 3 and rows 0 to 2"):
-        slices.xt_slice(numbered(), line)
-
-
-def test_instants_of_thirty_are_the_articles_first_fifteenth_and_thirtieth():
-    assert slices.first_middle_last(30) == (0, 14, 29)
-    assert slices.first_middle_last(1) == (0,)
-
-
 def test_a_line_is_marked_at_every_second_pixel():
-    marked = slices.with_line(numbered()[0], 1, factor=2)
+    marked = slices.with_line(numbered()[0], ((0, 1), (3, 1)), factor=2)
     assert marked.shape == (6, 8, 3)
     assert (marked[2:4, 0:2] == slices.MARK).all()
     assert marked[2, 2].tolist() == [0, 1, 1]
+
+
+def test_a_picture_is_shrunk_by_means_of_its_blocks():
+    # rows 0 to 2, columns 0 to 3, in green and blue: the third row is over
+    assert slices.shrunk(numbered(1)[0], 2).tolist() == [[[0, 0, 0], [0, 0, 2]]]
 
 
 def textured_rows(count):
@@ -83,6 +70,37 @@ def test_a_montage_holds_every_picture_and_its_crop_sample_by_sample():
     left += 90 + slices.GAP
     enlarged = picture[top : top + 60, left : left + 8 * zoom]
     assert (enlarged == source[6:11, 4:12].repeat(12, axis=0).repeat(12, axis=1)).all()
+
+
+def test_a_large_picture_is_shown_smaller_and_its_crop_with_every_sample():
+    rows, crop = textured_rows(1), Crop(column=10, row=4, width=8, height=5)
+    picture = slices.montage(rows, ["instant 0"], crop, factor=1, shrink=2)
+    top, left = slices.MARGIN + 2 * slices.LABEL_HEIGHT, slices.MARGIN
+    source = rows[0].pictures[0].astype(float)
+    assert (picture[top, left] == np.rint(source[:2, :2].mean(axis=(0, 1)))).all()
+    assert (picture[top + 2, left + 4] == slices.MARK).all()  # the corner of the outline
+    left += 15 + slices.GAP
+    crops = picture[top : top + 10, left : left + 16]  # at twice its size, half the picture's 20
+    assert (crops == rows[0].pictures[0][4:9, 10:18].repeat(2, axis=0).repeat(2, axis=1)).all()
+
+
+def test_a_row_without_pictures_says_why_between_the_others():
+    rows = textured_rows(1)
+    whole = slices.montage(rows, ["instant 0"], Crop(0, 0, 4, 9), factor=1)
+    told = [rows[0], Row("another", reason="its decoded frames are gone"), rows[1]]
+    picture = slices.montage(told, ["instant 0"], Crop(0, 0, 4, 9), factor=1)
+    assert picture.shape[1] == whole.shape[1]
+    first = slices.MARGIN + 2 * slices.LABEL_HEIGHT + 20
+    added = picture.shape[0] - whole.shape[0]
+    assert (picture[:first] == whole[:first]).all()
+    assert (picture[first + added :] == whole[first:]).all()
+    notice = picture[first + slices.LABEL_HEIGHT : first + added, slices.MARGIN : -slices.MARGIN]
+    assert notice.max() == slices.GROUND and notice.min() < 100
+
+
+def test_reasons_alone_make_a_picture_too():
+    picture = slices.labelled([Row("source", reason="it is not prepared")])
+    assert picture.shape[1] == slices.NOTICE_WIDTH + 2 * slices.MARGIN
 
 
 def test_a_crop_of_another_shape_leaves_paper_beneath_it():

@@ -7,6 +7,7 @@ from typing import Any
 
 from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import suggest
+from invrbench.ctc.pictures import ViewPicture, check_pictures, read_pictures
 from invrbench.ctc.sequences import Sequence, SequenceRef
 from invrbench.digest import digest_value
 from invrbench.errors import ConditionsError
@@ -42,11 +43,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of the experiment: some curves of one metric on one sequence.
+    """A plot of the experiment: some curves of one metric on one sequence.
 
-    ``curves`` and ``orientation`` are shell patterns of ``codec/curve`` (``codec`` for a curve
-    without a name), ``@ra`` behind them for one configuration; the latter are drawn as far as
-    they lie among the former.
+    It is drawn over the rate, or over the column ``x``; ``view_set`` chooses among the curves of a
+    scene. ``curves`` and ``orientation`` are shell patterns of ``codec/curve`` (``codec`` for a
+    curve without a name), ``@ra`` behind them for one configuration; the latter are drawn as far
+    as they lie among the former.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Figure:
     curves: tuple[str, ...]
     sequence: str = ""
     orientation: tuple[str, ...] = ()
+    view_set: str = ""
+    x: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class Conditions:
     hulls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     findings: tuple[Finding, ...] = ()
+    pictures: tuple[ViewPicture, ...] = ()
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -188,6 +193,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
         hulls=value.get("hulls", {}),
         figures=tuple(Figure(**_with_tuples(each)) for each in value.get("figures", [])),
         findings=tuple(_finding(each, where) for each in value.get("findings", [])),
+        pictures=read_pictures(value.get("pictures", [])),
     )
     keys = ("grids", "curves", "hulls")
     for named in (*anchors, *(codec for key in keys for codec in value.get(key, {}))):
@@ -197,6 +203,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
                 f"but no test runs it; {suggest(named, conditions.codecs)}."
             )
     _check_sequences(conditions, where)
+    _check_pictures(conditions, sequences, where)
     return conditions
 
 
@@ -241,6 +248,19 @@ def _check_sequences(conditions: Conditions, where: str) -> None:
     names = [figure.name for figure in conditions.figures]
     if len(set(names)) < len(names):
         raise ConditionsError(f"{where}: two figures share a name; each makes a file of its own.")
+
+
+def _check_pictures(conditions: Conditions, sequences: Mapping[str, Sequence], where: str) -> None:
+    codecs: dict[str, list[str]] = {}
+    for test in conditions.tests:
+        for ref in test.sequences:
+            codecs.setdefault(str(ref), []).extend(test.codecs)
+    formats, scenes = {}, []
+    for ref in conditions.sequences:
+        entry = sequences[ref.sequence]
+        formats[str(ref)] = entry.format.with_frames(ref.cut.count) if ref.cut else entry.format
+        scenes += [str(ref)] if entry.is_scene else []
+    check_pictures(conditions.pictures, codecs, formats, scenes, where)
 
 
 def _grids(value: Mapping[str, Any]) -> dict[str, tuple[Grid, ...]]:

@@ -14,6 +14,7 @@ from invrbench.compare.curves import (
     class_means,
     group_curves,
     is_chosen,
+    is_number,
 )
 from invrbench.ctc.conditions import Figure
 from invrbench.digest import write_whole
@@ -44,6 +45,12 @@ _RC: Any = {
 }
 _LEGEND_WIDTH = 32
 SCALES = ("linear", "log")
+X_AXES = {
+    "bpp": "Rate (bit/pixel)",
+    "rate_kbps": "Rate (kbit/s)",
+    "qp": "QP (coarser →)",
+    "compression_ratio": "Compression ratio: float32 model / bitstream (smaller files →)",
+}
 FIGURE_MARGIN = 0.04  # of a figure's range, left free around its curves
 
 
@@ -147,7 +154,7 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
                     picture = Picture(folder / stem, title, tuple(members), column, rate)
                     written += _draw(picture, table, points, info)
         for figure in info.figures:
-            picture = _figure(folder, figure, curves, points, info)
+            picture = figure_picture(folder, figure, curves, points, info)
             if picture.curves:
                 written += _draw(picture, table, points, info)
     return written
@@ -174,32 +181,36 @@ def _rate(sequence: str, points: Sequence[Point], info: RunInfo) -> str:
     return "bpp" if info.is_still(sequence, points) else "rate_kbps"
 
 
-def _figure(
+def figure_picture(
     folder: Path, figure: Figure, curves: Sequence[Curve], points: Sequence[Point], info: RunInfo
 ) -> Picture:
     """The picture of a figure; without a sequence it shows the first that has a chosen curve."""
+    wanted = (figure.view_set,) if figure.view_set else {curve.key.view_set for curve in curves}
+    curves = [curve for curve in curves if curve.key.view_set in wanted]
+    if figure.x:
+        curves = [curve for curve in curves if not curve.is_hull]  # a front over rates
+    if figure.x == "qp":
+        curves = [_with_qp(curve) for curve in curves]
     chosen = [curve for curve in curves if is_chosen(curve.key, figure.curves)]
     sequence = figure.sequence or next((curve.key.sequence for curve in chosen), "")
-    rate = _rate(sequence, points, info)
-    shown = [
-        curve
-        for curve in chosen
-        if curve.key.sequence == sequence and curve.drawable(figure.metric, rate)
-    ]
-    behind = [
-        curve
-        for curve in curves
-        if curve.key.sequence == sequence and is_chosen(curve.key, figure.orientation)
-    ]
+    rate = figure.x or _rate(sequence, points, info)
+    here = [curve for curve in curves if curve.key.sequence == sequence]
+    shown = [c for c in here if c in chosen and c.drawable(figure.metric, rate)]
+    behind = [curve for curve in here if is_chosen(curve.key, figure.orientation)]
     return Picture(
         stem=folder / figure.name,
-        title=f"{figure.title} ({sequence})",
+        title=f"{figure.title} ({f'{sequence} {figure.view_set}'.strip()})",
         curves=tuple(shown),
         column=figure.metric,
         rate=rate,
         behind=tuple(curve for curve in behind if curve not in shown),
         is_figure=True,
     )
+
+
+def _with_qp(curve: Curve) -> Curve:
+    """A curve without the points that have no QP, such as an uncompressed model's."""
+    return replace(curve, points=tuple(p for p in curve.points if is_number(p.get("qp"))))
 
 
 def _draw(
@@ -227,7 +238,9 @@ def _draw(
         axes.set_xlim(limits[0])
         axes.set_ylim(limits[1])
     shown = metric(column)
-    axes.set_xlabel("Rate (bit/pixel)" if rate == "bpp" else "Rate (kbit/s)")
+    axes.set_xlabel(X_AXES[rate])
+    if rate == "qp":
+        axes.locator_params(axis="x", integer=True)
     axes.set_ylabel(shown.axis + (", lower is better" if column in FALLING_METRICS else ""))
     axes.set_title(f"{picture.title} · {shown.label}\n{heading(info)}", loc="left")
     axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)

@@ -9,11 +9,14 @@ from typing import Any
 
 from invrbench.digest import write_whole
 from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo, with_versions
+from invrbench.report.pictures import draw
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
 from invrbench.results.expected import drift_notes
+from invrbench.results.own_motion import source_rows
+from invrbench.results.pictures import read_strips
 from invrbench.results.plan import Plan
-from invrbench.results.points import collect_points
+from invrbench.results.points import collect_points, view_rows
 from invrbench.results.records import read_usable_record
 
 logger = logging.getLogger(__name__)
@@ -162,7 +165,13 @@ def write_run_report(plan: Plan, *, partial: bool = False) -> Written:
     """Write the report folder of a plan and its ``summary.txt``."""
     rows = collect_points(plan)
     folder = plan.root / plan.report_folder
-    written = write_report(folder, rows, run_info(plan, rows), partial=partial)
+    info = run_info(plan, rows)
+    views = [*source_rows(plan), *view_rows(plan)]
+    pictures = [
+        draw(picture, read_strips(plan, picture, [*rows, *views]), info)
+        for picture in plan.conditions.pictures
+    ]
+    written = write_report(folder, rows, info, partial=partial, views=views, pictures=pictures)
     write_whole(folder / "summary.txt", "\n".join(written.lines) + "\n")
     logger.info("report: %s (%d points)", plan.report_folder.as_posix(), len(rows))
     return written

@@ -4,7 +4,8 @@ Pictures are (H, W, 3) uint8 RGB. Enlarging repeats samples, so that every sampl
 what its decoder wrote; text is drawn by Matplotlib, the same on every run.
 """
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from invrbench.ctc.pictures import Place
 from invrbench.errors import InputError
+from invrbench.results.pictures import pixels_on
 
 Picture = NDArray[np.uint8]
-# (column, row) in pixels of the view, both ends included
-Line = tuple[tuple[int, int], tuple[int, int]]
 
 GAP = 4  # pixels between pictures that belong together
 WIDE_GAP = 14  # pixels between instants
@@ -24,6 +25,9 @@ MARGIN = 8
 LABEL_HEIGHT = 28
 FONT_PIXELS = 15.0
 PAPER = 255
+GROUND = 236  # behind a reason
+NOTICE_WIDTH = 640  # of reasons without any picture
+LETTER_PIXELS = 9
 MARK = (255, 64, 0)  # outline of the crop, and the place of a line
 _DPI = 100
 _POINTS = 72  # to an inch
@@ -41,19 +45,11 @@ class Crop:
 
 @dataclass(frozen=True)
 class Row:
-    """One method's pictures, left to right, beneath its name."""
+    """One method's pictures, left to right, beneath its name, or the reason why it has none."""
 
     label: str
-    pictures: tuple[Picture, ...]
-
-
-def first_middle_last(count: int) -> tuple[int, ...]:
-    """Instants to show of a view with ``count`` of them, each once.
-
-    >>> first_middle_last(30), first_middle_last(2)
-    ((0, 14, 29), (0, 1))
-    """
-    return tuple(dict.fromkeys((0, (count - 1) // 2, count - 1)))
+    pictures: tuple[Picture, ...] = ()
+    reason: str = ""
 
 
 def enlarged(picture: Picture, factor: int) -> Picture:
@@ -61,89 +57,102 @@ def enlarged(picture: Picture, factor: int) -> Picture:
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def xt_slice(frames: NDArray[np.uint8], line: int | Line, *, factor: int = 1) -> Picture:
+def shrunk(picture: Picture, factor: int) -> Picture:
+    """Means over ``factor`` × ``factor`` samples; what is over at the ends is left out."""
+    height, width = (side // factor for side in picture.shape[:2])
+    blocks = picture[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
+    means: Picture = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    return means
+
+
+def xt_slice(line: Picture, *, rows: int, columns: int) -> Picture:
     """One line of a view over time, the first instant on top: still things are vertical stripes.
 
     Args:
-        frames: (T, H, W, 3).
-        line: a row of the view, or the two ends of a line, which is sampled at the nearest pixels,
-            one for each step along its longer side.
-        factor: rows per instant.
+        line: its pixels at every instant, (T, N, 3).
+        rows, columns: of the slice for each instant and each pixel.
 
     Returns:
-        (T·factor, N, 3), N being W or the number of pixels on the line.
-
-    Raises:
-        InputError: the line leaves the view, or factor is below 1.
+        (T·rows, N·columns, 3).
     """
-    _, height, width, _ = frames.shape
-    ends = ((0, line), (width - 1, line)) if isinstance(line, int) else line
-    if factor < 1 or not all(0 <= x < width and 0 <= y < height for x, y in ends):
-        raise InputError(
-            f"x–t slice along {ends[0]} to {ends[1]} with {factor} rows per instant: a view of "
-            f"{width}x{height} has columns 0 to {width - 1} and rows 0 to {height - 1}, and an "
-            "instant needs at least one row."
-        )
-    columns, rows = _pixels(ends)
-    return frames[:, rows, columns].repeat(factor, axis=0)
+    return line.repeat(rows, axis=0).repeat(columns, axis=1)
 
 
-def _pixels(ends: Line) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Columns and rows of the pixels on a line."""
-    (x0, y0), (x1, y1) = ends
-    count = max(abs(x1 - x0), abs(y1 - y0)) + 1
-    along = [np.rint(np.linspace(*pair, count)).astype(np.intp) for pair in ((x0, x1), (y0, y1))]
-    return along[0], along[1]
-
-
-def montage(rows: Sequence[Row], heads: Sequence[str], crop: Crop, *, factor: int = 2) -> Picture:
+def montage(
+    rows: Sequence[Row], heads: Sequence[str], crop: Crop, *, factor: int = 2, shrink: int = 1
+) -> Picture:
     """Instants side by side, each beside its enlarged crop; one row for the source and each method.
 
     Args:
-        rows: alike in number and size of pictures.
+        rows: alike in number and size of pictures, or without pictures and with a reason.
         heads: what stands above each column, e.g. "instant 0".
         crop: shown as high as its picture allows at a whole factor, outlined in the picture.
         factor: of the whole pictures.
+        shrink: divides the size of the whole pictures, for large ones; crops keep every sample.
 
     Raises:
-        InputError: rows differ, or the crop leaves the picture or is no enlargement.
+        InputError: no picture, rows differ, or the crop leaves the picture or is no enlargement.
     """
     shape = _common_shape(rows, len(heads))
-    zoom = _zoom(crop, shape, factor)
-    cell = shape[1] * factor + GAP + crop.width * zoom
-    titles = [_label(head, cell, bold=True) for head in heads]
-    bands = [_beside(titles, WIDE_GAP)]
-    for row in rows:
-        cells = [_with_crop(picture, crop, factor, zoom) for picture in row.pictures]
-        band = _beside(cells, WIDE_GAP)
-        bands += [_label(row.label, band.shape[1]), band]
-    return _framed(np.concatenate(bands))
+    zoom = _zoom(crop, shape, factor, shrink)
+    cell = shape[1] // shrink * factor + GAP + crop.width * zoom
+    titles = _beside([_label(head, cell, bold=True) for head in heads], WIDE_GAP)
+
+    def band(row: Row) -> Picture:
+        cells = [_with_crop(each, crop, factor, zoom, shrink) for each in row.pictures]
+        return _beside(cells, WIDE_GAP)
+
+    return _framed(np.concatenate([titles, *_bands(rows, band, titles.shape[1])]))
 
 
-def labelled(rows: Sequence[Row]) -> Picture:
+def labelled(rows: Sequence[Row], lead: Row | None = None) -> Picture:
     """Rows of pictures beneath their labels, e.g. the x–t slices of the source and each method.
 
+    Args:
+        rows: alike in number and size of pictures, or without pictures and with a reason.
+        lead: stands on top; its pictures may be of another size.
+
     Raises:
-        InputError: rows differ in number or size of pictures.
+        InputError: neither picture nor reason, or rows differ in number or size of pictures.
     """
-    _common_shape(rows, len(rows[0].pictures) if rows else 0)
+    pictured = [row for row in rows if not row.reason]
+    if pictured or not rows:
+        _common_shape(rows, len(pictured[0].pictures) if pictured else 0)
+    every = [*([lead] if lead else []), *rows]
+    drawn = [_beside(row.pictures, WIDE_GAP) for row in every if not row.reason]
+    width = max((band.shape[1] for band in drawn), default=NOTICE_WIDTH)
+    return _framed(
+        np.concatenate(_bands(every, lambda row: _beside(row.pictures, WIDE_GAP), width))
+    )
+
+
+def _bands(rows: Sequence[Row], draw: Callable[[Row], Picture], width: int) -> list[Picture]:
+    """Label and pictures of every row, or label and reason, all ``width`` wide."""
     bands = []
     for row in rows:
-        band = _beside(row.pictures, WIDE_GAP)
-        bands += [_label(row.label, band.shape[1]), band]
-    return _framed(np.concatenate(bands))
+        below = _notice(row.reason, width) if row.reason else draw(row)
+        right = ((0, 0), (0, width - below.shape[1]), (0, 0))
+        bands += [_label(row.label, width), np.pad(below, right, constant_values=PAPER)]
+    return bands
 
 
-def with_line(picture: Picture, line: int | Line, *, factor: int = 1) -> Picture:
+def _notice(text: str, width: int) -> Picture:
+    """A reason on grey, in as many lines as it takes: (lines · LABEL_HEIGHT, width, 3)."""
+    lines = textwrap.wrap(text, max(width // LETTER_PIXELS, 1)) or [""]
+    picture = np.concatenate([_label(line, width - 2 * MARGIN) for line in lines])
+    sides = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
+    return np.minimum(np.pad(picture, sides, constant_values=PAPER), GROUND)
+
+
+def with_line(picture: Picture, line: tuple[Place, Place], *, factor: int = 1) -> Picture:
     """A picture, enlarged, that shows where an x–t slice is taken: every second pixel of it marked.
 
     Args:
         picture: one instant of the view.
-        line: as in :func:`xt_slice`.
+        line: its two ends.
         factor: of the picture.
     """
-    ends = ((0, line), (picture.shape[1] - 1, line)) if isinstance(line, int) else line
-    columns, rows = _pixels(ends)
+    columns, rows = pixels_on(*line)
     marked = picture.copy()
     marked[rows[::2], columns[::2]] = MARK
     return enlarged(marked, factor)
@@ -156,15 +165,16 @@ def png(picture: Picture) -> bytes:
 
 
 def _common_shape(rows: Sequence[Row], columns: int) -> tuple[int, int, int]:
-    """Shape that all pictures have.
+    """Shape that the pictures of all rows without a reason have.
 
     Raises:
         InputError: no picture, or one row has other numbers or sizes; names it.
     """
-    if not rows or not columns:
+    pictured = [row for row in rows if not row.reason]
+    if not pictured or not columns:
         raise InputError("a comparison of pictures needs a row with a picture.")
-    first = rows[0].pictures[0].shape if rows[0].pictures else ()
-    for row in rows:
+    first = pictured[0].pictures[0].shape if pictured[0].pictures else ()
+    for row in pictured:
         shapes = [picture.shape for picture in row.pictures]
         if shapes != [first] * columns:
             raise InputError(
@@ -175,7 +185,7 @@ def _common_shape(rows: Sequence[Row], columns: int) -> tuple[int, int, int]:
     return height, width, components
 
 
-def _zoom(crop: Crop, shape: tuple[int, int, int], factor: int) -> int:
+def _zoom(crop: Crop, shape: tuple[int, int, int], factor: int, shrink: int) -> int:
     """Whole factor at which a crop is as high as its picture.
 
     Raises:
@@ -191,8 +201,8 @@ def _zoom(crop: Crop, shape: tuple[int, int, int], factor: int) -> int:
     )
     if not inside:
         raise InputError(f"{text} is not inside a picture of {width}x{height}.")
-    zoom = height * factor // crop.height
-    if zoom <= factor:
+    zoom = max(height // shrink * factor // crop.height, 1)
+    if zoom * shrink <= factor:
         raise InputError(
             f"{text} of a picture of {width}x{height} cannot be shown larger beside it; take at "
             f"most {height * factor // (factor + 1)} rows."
@@ -200,16 +210,16 @@ def _zoom(crop: Crop, shape: tuple[int, int, int], factor: int) -> int:
     return zoom
 
 
-def _with_crop(picture: Picture, crop: Crop, factor: int, zoom: int) -> Picture:
+def _with_crop(picture: Picture, crop: Crop, factor: int, zoom: int, shrink: int) -> Picture:
     """A picture with the crop outlined from outside, and the crop to its right."""
     rows = slice(crop.row, crop.row + crop.height)
     columns = slice(crop.column, crop.column + crop.width)
     outlined = picture.copy()
-    outlined[max(crop.row - 1, 0) : rows.stop + 1, max(crop.column - 1, 0) : columns.stop + 1] = (
-        MARK
-    )
+    above, left = max(crop.row - shrink, 0), max(crop.column - shrink, 0)
+    outlined[above : rows.stop + shrink, left : columns.stop + shrink] = MARK
     outlined[rows, columns] = picture[rows, columns]
-    return _beside([enlarged(outlined, factor), enlarged(picture[rows, columns], zoom)], GAP)
+    whole = enlarged(shrunk(outlined, shrink), factor)
+    return _beside([whole, enlarged(picture[rows, columns], zoom)], GAP)
 
 
 def _beside(pictures: Sequence[Picture], gap: int) -> Picture:

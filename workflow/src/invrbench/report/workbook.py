@@ -9,6 +9,7 @@ from invrbench.compare.findings import Verdict
 from invrbench.compare.table import Row
 from invrbench.digest import write_whole
 from invrbench.report.info import RunInfo
+from invrbench.report.pictures import Drawn
 from invrbench.report.sheets.base import Book, Report
 from invrbench.report.sheets.charts import write_charts
 from invrbench.report.sheets.configuration import write_configurations
@@ -20,6 +21,7 @@ from invrbench.report.sheets.reference import (
     write_provenance,
 )
 from invrbench.report.sheets.summary import write_summary
+from invrbench.report.sheets.views import write_pictures, write_views
 
 
 def write_workbook(
@@ -30,6 +32,8 @@ def write_workbook(
     *,
     verdicts: Sequence[Verdict] = (),
     ablation: Sequence[Row] = (),
+    views: Sequence[Row] = (),
+    pictures: Sequence[Drawn] = (),
 ) -> None:
     """Write the workbook.
 
@@ -40,6 +44,8 @@ def write_workbook(
         info: names, provenance and marks; its newest record's date is the file's date.
         verdicts: on the findings of the conditions.
         ablation: rows of ablation.tsv.
+        views: rows of views.tsv.
+        pictures: of the conditions.
     """
     import xlsxwriter
 
@@ -56,6 +62,8 @@ def write_workbook(
     book = Book(workbook, Report(points, rows, info))
     write_summary(book)
     write_experiment(book, verdicts, path.parent / "plots")
+    write_views(book, views)
+    write_pictures(book, pictures)
     write_configurations(book)
     write_ablation(book, ablation)
     write_charts(book)

@@ -18,15 +18,17 @@ from invrbench.compare.table import (
     read_points,
     write_table,
 )
-from invrbench.digest import md5_file, write_json
+from invrbench.digest import md5_file, write_json, write_whole
 from invrbench.errors import RecordError
 from invrbench.report.info import RunInfo, completeness, shown_verdict
+from invrbench.report.pictures import Drawn
 from invrbench.report.plots import write_plots
 from invrbench.report.summary import summary_lines
 from invrbench.report.workbook import write_workbook
+from invrbench.results.points import VIEW_COLUMNS
 
 FINDING_COLUMNS = ("claim", "sequence", "metric", "budget", "verdict", "numbers")
-TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv")
+TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv", "views.tsv")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def write_report(
     *,
     previous: Sequence[Mapping[str, Any]] | None = None,
     partial: bool = False,
+    views: Sequence[Row] = (),
+    pictures: Sequence[Drawn] = (),
 ) -> Written:
     """Write points.tsv, bd.tsv, plots/, results.xlsx and, last, run.json.
 
@@ -56,6 +60,8 @@ def write_report(
         info: names, provenance and marks.
         previous: points of the last run; None: those of the points.tsv that is replaced.
         partial: after a failed run: everything but run.json.
+        views: rows of views.tsv, one per point and view of scenes.
+        pictures: of the conditions, for the folder pictures/ and the workbook.
 
     Raises:
         RecordError: no points at all, or a point without sequence, codec, rate_point, role or
@@ -80,9 +86,18 @@ def write_report(
     ablation = ablation_rows(curves, list(dict.fromkeys(info.headline_metrics)))
     _write_or_remove(folder / "findings.tsv", _finding_rows(verdicts, info), FINDING_COLUMNS)
     _write_or_remove(folder / "ablation.tsv", ablation, ABLATION_COLUMNS)
+    _write_or_remove(folder / "views.tsv", views, VIEW_COLUMNS)
     _replace_plots(folder / "plots", rows_of_points, info)
+    _replace_pictures(folder / "pictures", pictures)
     write_workbook(
-        folder / "results.xlsx", rows_of_points, rows, info, verdicts=verdicts, ablation=ablation
+        folder / "results.xlsx",
+        rows_of_points,
+        rows,
+        info,
+        verdicts=verdicts,
+        ablation=ablation,
+        views=views,
+        pictures=pictures,
     )
     lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
@@ -150,11 +165,23 @@ def _replace_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> None
                 path.unlink()
 
 
+def _replace_pictures(folder: Path, pictures: Sequence[Drawn]) -> None:
+    """Write the conditions' pictures and remove those that are gone."""
+    files = {name: data for drawn in pictures for name, data in drawn.files.items()}
+    for path in folder.glob("*.png"):
+        if path.name not in files:
+            path.unlink()
+    for name, data in files.items():
+        write_whole(folder / name, data)
+
+
 def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[str, Any]:
     """What run.json states: the run, how complete it is, and the MD5 of each file."""
     count = completeness(points)
     paths = [path for name in TABLES if (path := folder / name).is_file()]
-    paths += [folder / "results.xlsx", *sorted((folder / "plots").glob("*.*"))]
+    paths += [folder / "results.xlsx"]
+    for name in ("plots", "pictures"):
+        paths += sorted((folder / name).glob("*.*"))
     return asdict(info) | {
         "schema": 1,
         "points_present": count.present,

@@ -327,6 +327,10 @@ def _points_of(
     manifest, name, budget = block.manifest, str(block.ref), conditions.budget
     skipped = _why_skipped(block, source)
     for rate_point in manifest.rate_points(budget, block.grids):
+        is_pictured = any(
+            each.shows(sequence=name, codec=manifest.codec, rate_point=rate_point.id)
+            for each in conditions.pictures
+        )
         for seed in range(seeds if rate_point.fit else 1):
             point = Point(
                 PointAddress(name, manifest.codec, block.configuration, rate_point.id, seed),
@@ -336,7 +340,7 @@ def _points_of(
                 source,
                 rate_point,
                 skipped=skipped,
-                keep_decoded=conditions.keep_decoded,
+                keep_decoded=conditions.keep_decoded or is_pictured,
             )
             if skipped:
                 yield point
@@ -396,6 +400,8 @@ def load_plan(
         sequence = sequences[block.ref.sequence]
         every += _points_of(block, sources[name], sequence, loaded, count)
     every = _each_once(every)
+    if at is None:
+        _check_pictures(loaded, every)
     chosen = every if at is not None else _choose(every, selection)
     if RENDER in loaded.families:
         chosen = _with_renders(chosen, loaded, is_filtered=selection != Selection())
@@ -413,9 +419,7 @@ def load_plan(
     )
 
 
-def _with_renders(
-    points: list[Point], conditions: Conditions, *, is_filtered: bool
-) -> list[Point]:
+def _with_renders(points: list[Point], conditions: Conditions, *, is_filtered: bool) -> list[Point]:
     """The points with the family ``render``, where an uncompressed point of theirs is among them.
 
     Uncompressed points keep their frames, which all the others are held against.
@@ -460,6 +464,36 @@ def _choose(points: list[Point], selection: Selection) -> list[Point]:
 
     kept = set(selection.choose(names(point) for point in points))
     return [point for point in points if names(point) in kept]
+
+
+def _check_pictures(conditions: Conditions, points: list[Point]) -> None:
+    """Refuse pictures of points that nobody plans, and of views that a scene does not have.
+
+    Raises:
+        ConditionsError: names the picture and the nearest rate points or the views.
+    """
+    for picture in conditions.pictures:
+        here = f"ctc/{conditions.name}.yaml: the picture {picture.name}"
+        planned = [point for point in points if point.address.sequence == picture.sequence]
+        source = planned[0].source
+        views = {v.id: v for v in source.views} if isinstance(source, ResolvedScene) else {}
+        if views and picture.view not in views:
+            raise ConditionsError(
+                f"{here}: {picture.sequence} has no view {picture.view}; "
+                f"{suggest(picture.view, views)}."
+            )
+        if views and max(picture.instants) >= (held := len(views[picture.view].times)):
+            raise ConditionsError(
+                f"{here} shows instant {max(picture.instants)} of view {picture.view}, which has "
+                f"{held} of {picture.sequence}; take instants 0 to {held - 1}."
+            )
+        for codec, pattern in picture.points.items():
+            known = [p.address.rate_point for p in planned if p.address.codec == codec]
+            if not any(fnmatchcase(each, pattern) for each in known):
+                raise ConditionsError(
+                    f"{here}: no rate point of {codec} on {picture.sequence} is called "
+                    f"{pattern!r}; {suggest(pattern, known)}."
+                )
 
 
 def _check_families(conditions: Conditions) -> None:

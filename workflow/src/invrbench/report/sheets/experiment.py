@@ -14,7 +14,8 @@ from invrbench.report.sheets.base import GREY, Book
 
 _CLAIM_WIDTH, _NUMBERS_WIDTH = 44, 52
 _FIGURE_SCALE = 0.75
-_PIXELS_PER_ROW = 20
+# a height of its own keeps a row, and a picture that spans rows, as high in every reader
+ROW_POINTS, PIXELS_PER_ROW = 15.75, 21
 _VERDICT_COLOURS = {HOLDS: "#117733", FAILS: "#B00020"}
 
 
@@ -32,6 +33,7 @@ def write_experiment(book: Book, verdicts: Sequence[Verdict], plots: Path) -> No
     sheet, row = book.sheet("Experiment", f"{info.title or info.conditions}: findings and figures")
     for column, width in enumerate((_CLAIM_WIDTH, 20, 12, 16, _NUMBERS_WIDTH)):
         sheet.set_column(column, column, width)
+    sheet.set_default_row(ROW_POINTS)
     if verdicts:
         row = _write_verdicts(book, sheet, row, verdicts)
     for figure in info.figures:
@@ -46,12 +48,13 @@ def write_experiment(book: Book, verdicts: Sequence[Verdict], plots: Path) -> No
         look = {"description": figure.title, "object_position": 3}  # keeps its shape
         options = {"image_data": io.BytesIO(picture), **look, **scale}
         sheet.insert_image(row + 1, 0, path.name, options)
-        row += 3 + round(_height(picture) * _FIGURE_SCALE / _PIXELS_PER_ROW)
+        row += 3 + round(image_size(picture)[1] * _FIGURE_SCALE / PIXELS_PER_ROW)
 
 
-def _height(png: bytes) -> int:
-    """Height in pixels, the second number of the header chunk. Source: ISO/IEC 15948, 11.2.2."""
-    return int(struct.unpack(">I", png[20:24])[0])
+def image_size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels, from the header chunk. Source: ISO/IEC 15948, 11.2.2."""
+    width, height = struct.unpack(">II", png[16:24])
+    return int(width), int(height)
 
 
 def _write_verdicts(book: Book, sheet: Any, row: int, verdicts: Sequence[Verdict]) -> int:
