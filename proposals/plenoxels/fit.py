@@ -50,6 +50,7 @@ class Parameters:
         density_tv, colour_tv: weights of the total variation.
         tv_share: of the points it is taken at in a step.
         tv_until: grids that are smoothed, from the first on.
+        lobes_from: grids before this one, counted from 0, show one colour in all directions.
         sparsity: weight of ln(1 + 2σ²) (Cauchy), summed over a ray's samples; equation 5.
         grow: points by which a later instant's grid reaches beyond the one before.
         background: black or white.
@@ -80,6 +81,7 @@ class Parameters:
     colour_tv: float
     tv_share: float
     tv_until: int
+    lobes_from: int
     sparsity: float
     grow: int
     background: str
@@ -148,9 +150,9 @@ def seen_weights(model: VoxelField, batches: RayBatches, count: int) -> Tensor:
     most = torch.zeros(model.rows.shape, device=model.rows.device)
     for start in range(0, count, RAYS_PER_CALL):
         rays: Rays = batches.draw(generator, min(RAYS_PER_CALL, count - start)).rays
-        shading = model.shade(rays)
-        points, _ = corners(shading.positions, model.sizes)
-        weights = shading.weights[:, None].expand(points.shape)
+        samples = model.look(rays)
+        points, _ = corners(samples.positions, model.sizes)
+        weights = samples.seen_with[:, None].expand(points.shape)
         most.scatter_reduce_(0, points.reshape(-1), weights.reshape(-1), "amax")
     return most.view(model.sizes)
 
@@ -235,6 +237,11 @@ def stages_of_instant(
 
     def stage(sizes: Sizes, start: int, end: int, index: int) -> Stage[Trained]:
         def begin(before: Trained | None) -> Trained:
+            model = begun(before)
+            model.uses_lobes = parameters.bands > 1 and (goes_on or index >= parameters.lobes_from)
+            return model
+
+        def begun(before: Trained | None) -> Trained:
             if before is None or (index == 0 and not goes_on):
                 kept = torch.ones(sizes, dtype=torch.bool)
                 return Trained(kept, parameters, scene).to(views.device)
@@ -251,7 +258,7 @@ def stages_of_instant(
         def loss_of(model: Trained, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             batch = batches.draw(generator, model.ray_count(parameters))
             shading = model.shade(batch.rays, generator)
-            model.samples_per_ray.fill_(len(shading.positions) / len(batch))
+            model.samples_per_ray.fill_(len(shading.samples.positions) / len(batch))
             behind = background
             if parameters.random_background:
                 behind = torch.rand(len(batch), 3, generator=generator).to(views.device)
@@ -261,7 +268,7 @@ def stages_of_instant(
                 density, colour = model.variation(parameters.tv_share, generator)
                 loss = loss + parameters.density_tv * density + parameters.colour_tv * colour
             if parameters.sparsity:
-                cauchy = torch.log1p(2 * shading.densities.square()).sum() / len(batch)
+                cauchy = torch.log1p(2 * shading.samples.densities.square()).sum() / len(batch)
                 loss = loss + parameters.sparsity * cauchy
             return loss, error
 
@@ -359,10 +366,10 @@ def _needed(parameters: Parameters, scene: SceneFormat) -> int:
 def _macs_per_pixel(model: VoxelField, views: TrainViews) -> float:
     """Multiply-accumulates of a pixel of the first view: 8 points by density, or by all values."""
     rays = view_rays(views.views[0], torch.device("cpu"))
-    shading = model.shade(rays)
-    seen = int((shading.weights > LEAST_WEIGHT).sum())
+    samples = model.look(rays)
+    seen = int((samples.seen_with > LEAST_WEIGHT).sum())
     colour = 3 * model.bands**2
-    return (8 * len(shading.weights) + (8 + 1) * colour * seen) / len(rays)
+    return (8 * len(samples.positions) + (8 + 1) * colour * seen) / len(rays)
 
 
 if __name__ == "__main__":

@@ -29,19 +29,38 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Shading:
-    """What N rays see; of the samples in cells that hold anything, where they lie and their weight.
+class Samples:
+    """Samples of N rays, S of each; K of them lie in cells that hold anything.
 
     Args:
-        rendered: colours and opacities.
+        distances: (N, S).
+        looked: which of them are the K, booleans (N, S).
         positions: (K, 3) in [0, 1]³.
-        densities, weights: (K,); the densities have a gradient.
+        rows, shares: (K, 8), see :meth:`VoxelField.places`.
+        densities: (K,).
+        weights: (N, S).
     """
 
-    rendered: Rendered
+    distances: Tensor
+    looked: Tensor
     positions: Tensor
+    rows: Tensor
+    shares: Tensor
     densities: Tensor
     weights: Tensor
+
+    @property
+    def seen_with(self) -> Tensor:
+        """Weights (K,), without gradient."""
+        return self.weights.detach()[self.looked]
+
+
+@dataclass(frozen=True)
+class Shading:
+    """What N rays see, and the samples that it was made of."""
+
+    rendered: Rendered
+    samples: Samples
 
 
 class VoxelField(nn.Module):
@@ -65,6 +84,7 @@ class VoxelField(nn.Module):
         x, y, z = kept.shape
         self.sizes: Sizes = (x, y, z)
         self.bands, self.step_ratio, self.scene = bands, step_ratio, scene
+        self.uses_lobes = bands > 1
         voxels = int(kept.sum())
         self.densities = nn.Parameter(torch.zeros(voxels, 1))
         self.colours = nn.Parameter(torch.zeros(voxels, 3))
@@ -109,13 +129,13 @@ class VoxelField(nn.Module):
     def colours_at(self, rows: Tensor, weights: Tensor, harmonics: Tensor) -> Tensor:
         """RGB (N, 3), at least 0. Source: Plenoxels, section 3.1 and its code (+ ½)."""
         read = harmonics[:, :1] * interpolate(self.colours, rows, weights)
-        if self.bands > 1:
+        if self.uses_lobes:
             lobes = interpolate(self.lobes, rows, weights).view(len(rows), -1, 3)
             read = read + (harmonics[:, 1:, None] * lobes).sum(dim=1)
         return torch.relu(read + 0.5)
 
-    def shade(self, rays: Rays, generator: torch.Generator | None = None) -> Shading:
-        """Render rays in steps of fixed length through cells that hold anything.
+    def look(self, rays: Rays, generator: torch.Generator | None = None) -> Samples:
+        """What lies along rays, in steps of fixed length, in cells that hold anything.
 
         Args:
             rays: in scene units.
@@ -135,14 +155,18 @@ class VoxelField(nn.Module):
         densities = torch.zeros_like(distances)
         densities[looked] = met
         weights = sample_weights(densities, torch.full_like(distances, self.scaled_step))
-        held = weights.detach()[looked]
-        is_seen = held > LEAST_WEIGHT
-        seen = looked.clone()
-        seen[looked] = is_seen
+        return Samples(distances, looked, positions, rows, shares, met, weights)
+
+    def shade(self, rays: Rays, generator: torch.Generator | None = None) -> Shading:
+        """Render rays; arguments as of :meth:`look`."""
+        samples = self.look(rays, generator)
+        is_seen = samples.seen_with > LEAST_WEIGHT
+        seen = samples.looked.clone()
+        seen[samples.looked] = is_seen
         harmonics = spherical_harmonics(rays.directions, self.bands)[seen.nonzero()[:, 0]]
-        colours = self.colours_at(rows[is_seen], shares[is_seen], harmonics)
-        rendered = composite_kept(weights, colours, distances, seen)
-        return Shading(rendered, positions, met, held)
+        colours = self.colours_at(samples.rows[is_seen], samples.shares[is_seen], harmonics)
+        rendered = composite_kept(samples.weights, colours, samples.distances, seen)
+        return Shading(rendered, samples)
 
     def start_rendering(self) -> None:
         """Nothing: what is empty is in the bitstream."""
@@ -177,7 +201,7 @@ class VoxelField(nn.Module):
             rows = torch.cat(pairs)
             signs = torch.tensor([-1.0, 1.0], device=rows.device).expand(len(rows), 2).contiguous()
         losses = []
-        tables = [self.densities, self.colours, *([self.lobes] if self.bands > 1 else [])]
+        tables = [self.densities, self.colours, *([self.lobes] if self.uses_lobes else [])]
         for table in tables:
             steps = interpolate(table, rows, signs).view(3, count, -1)
             losses.append((steps.square().sum(dim=0) + 1e-9).sqrt().sum(dim=-1).mean())
