@@ -56,7 +56,8 @@ def test_an_entry_says_format_class_and_source(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_named_with_the_file_and_the_allowed_keys(tmp_path: Path) -> None:
     message = refusal(tmp_path, ENTRY.replace("class:", "clas:"))
-    assert "own.yaml: sequences[0] has unknown key clas; allowed are bounds, class, cuts, " in message
+    allowed = "allowed are bounds, class, cuts, "
+    assert f"own.yaml: sequences[0] has unknown key clas; {allowed}" in message
     assert "(nearest: class)" in message
 
 
