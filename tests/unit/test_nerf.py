@@ -16,9 +16,10 @@ from inrkit.rays import NdcFrame, Rays
 from inrkit.scene_codec import SceneFormat
 from inrkit.views import Bounds, read_views
 from proposal_runs import PROPOSALS, modules_of, parameter_names, run_verb
-from scene_runs import camera, psnr, run_scene, scene_fit_job, write_scene
+from scene_runs import camera, code_scene, psnr, scene_fit_job, write_scene
 
 MANIFEST = tomllib.loads((PROPOSALS / "nerf" / "codec.toml").read_text())
+ALONE = {"threads": 1}
 SHAPE: dict[str, Any] = {
     "width": 32,
     "layers": 2,
@@ -31,8 +32,8 @@ SHAPE: dict[str, Any] = {
 }
 TINY: dict[str, Any] = {
     **SHAPE,
-    "rays": 256,
-    "steps": 60,
+    "rays": 128,
+    "steps": 150,
     "learning_rate": 1e-2,
     "final_rate": 0.2,
     "warm_up": 0.0,
@@ -174,9 +175,9 @@ def test_ndc_is_refused_for_views_that_surround_the_scene(tmp_path: Path) -> Non
 def test_a_killed_fit_of_two_instants_ends_in_the_same_bits(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "views", views=3, width=12, height=8, instants=2)
     few = TINY | {"steps": 8, "rays": 32}
-    whole = scene_fit_job(scene, few, tmp_path / "whole")
+    whole = scene_fit_job(scene, few, tmp_path / "whole") | ALONE
     assert run_verb("nerf", "fit", tmp_path / "a", whole).returncode == 0
-    job = scene_fit_job(scene, few, tmp_path / "kept")
+    job = scene_fit_job(scene, few, tmp_path / "kept") | ALONE
     killed = run_verb("nerf", "fit", tmp_path / "b", job, kill_at=2)
     assert killed.returncode != 0
     assert run_verb("nerf", "fit", tmp_path / "b", job).returncode == 0
@@ -188,7 +189,9 @@ def test_a_killed_fit_of_two_instants_ends_in_the_same_bits(tmp_path: Path) -> N
 def test_a_short_fit_shows_the_held_out_view_of_the_analytic_scene(tmp_path: Path) -> None:
     scene = write_scene(tmp_path / "views")
     grey = np.broadcast_to(scene.pictures["h0"].mean(axis=(0, 1, 2)), scene.pictures["h0"].shape)
-    run = run_scene("nerf", tmp_path, scene, TINY, {"qp": -38, "biases_qp_offset": -8})
+    job = scene_fit_job(scene, TINY, tmp_path / "kept") | ALONE
+    assert run_verb("nerf", "fit", tmp_path / "fit", job).returncode == 0
+    run = code_scene("nerf", tmp_path, scene, {"qp": -38, "biases_qp_offset": -8})
     reached = psnr(run.pictures["h0"], scene.pictures["h0"])
     assert reached > psnr(grey, scene.pictures["h0"]) + 3
     assert sum(run.notes["bytes"].values()) == len(run.bitstream)
