@@ -33,6 +33,8 @@ SCHEMA: Schema = {
     "ray_threshold": Real(),
 }
 GROUPS = {
+    "networks": "*.network.*",
+    "bases": "*.basis.*",
     "variation": "variation.*",
     "static_density": "static.density.*",
     "static_colour": "static.colour.*",
