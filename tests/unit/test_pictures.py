@@ -12,14 +12,18 @@ import cv2
 import numpy as np
 import pytest
 from invrbench.ctc.conditions import load_conditions
+from invrbench.ctc.pictures import Crop, ViewPicture
 from invrbench.ctc.sequences import load_sequences
 from invrbench.errors import ConditionsError
+from invrbench.report import slices
+from invrbench.report.pictures import draw
 from invrbench.report.run import write_run_report
 from invrbench.results import execute
 from invrbench.results.pictures import Strip, pixels_on, read_strips
 from invrbench.results.plan import Plan, load_plan
 from invrbench.results.points import collect_points, view_rows
 from invrbench.results.sources import prepare_source
+from report_points import info
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEQUENCES = load_sequences(REPOSITORY / "ctc" / "sequences")
@@ -218,6 +222,7 @@ def test_a_report_of_scenes_holds_views_and_pictures(run: Plan) -> None:
     assert len(book["Pictures"]._images) == 4
     texts = [str(row[0].value) for row in book["Pictures"].iter_rows()]
     assert any(text.startswith("store, ") and "PSNR-RGB: lossless" in text for text in texts)
+    assert any(text.endswith("qp32: missing: encode: not run") for text in texts)
     titles = [str(row[0].value) for row in book["Views"].iter_rows()]
     blocks = [title for title in titles if title.startswith(COURT)]
     assert blocks == [
@@ -258,6 +263,17 @@ def test_views_tsv_has_a_row_per_point_and_view_and_the_source_s_own(run: Plan) 
         row for row in collect_points(run) if (row["codec"], row["view_set"]) == ("flat", "test")
     )
     assert point["psnr_rgb_db"] == pytest.approx(np.mean(flat), abs=1e-6)
+
+
+def test_the_line_is_marked_in_a_large_picture_s_thumbnail_too() -> None:
+    wide = np.full((400, 1280, 3), 128, np.uint8)
+    strip = Strip(instants=(wide,), line=np.full((2, 1280, 3), 128, np.uint8))
+    crop = Crop(0, 0, 100, 100)
+    picture = ViewPicture("p", "P", "S", (0,), crop, {}, line=((0, 200), (1279, 200)))
+    (data,) = (d for name, d in draw(picture, [strip], info()).files.items() if "-xt" in name)
+    read = cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1]
+    top = slices.MARGIN + slices.LABEL_HEIGHT + 100  # half as large: row 200 is row 100
+    assert (read[top, slices.MARGIN : slices.MARGIN + 640 : 2] == slices.MARK).all()
 
 
 def test_pictures_that_conditions_no_longer_ask_for_go(run: Plan) -> None:

@@ -10,7 +10,7 @@ from invrbench.report.info import RunInfo
 from invrbench.report.metrics import metric
 from invrbench.results.pictures import Strip
 
-CAPTION_METRICS = ("psnr_rgb_db", "flicker")
+CAPTION_METRICS = ("psnr_rgb_db", "flicker")  # the latter of scenes
 _WIDE = 640  # columns from which on whole pictures are shown smaller
 _NARROW = 320  # columns up to which they are shown larger
 _SLICE_WIDTH, _SLICE_HEIGHT = 640, 96  # about the size of an x–t slice
@@ -18,7 +18,10 @@ _SLICE_WIDTH, _SLICE_HEIGHT = 640, 96  # about the size of an x–t slice
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture as it is written and embedded: PNG files by name, and a caption for each row."""
+    """A picture as it is written and embedded: PNG files by name, and a caption for each row.
+
+    A caption ends with the reason where the row has no pictures.
+    """
 
     title: str
     detail: str
@@ -46,7 +49,11 @@ def draw(picture: ViewPicture, strips: Sequence[Strip], info: RunInfo) -> Drawn:
     if picture.line is not None:
         (x0, y0), (x1, y1) = picture.line
         detail += f"; x–t slices along ({x0}, {y0}) to ({x1}, {y1}), first instant on top"
-    return Drawn(picture.title, detail, files, captions)
+    told = (
+        f"{label}: {strip.reason}" if strip.reason else label
+        for strip, label in zip(strips, captions, strict=True)
+    )
+    return Drawn(picture.title, detail, files, tuple(told))
 
 
 def caption(strip: Strip, info: RunInfo) -> str:
@@ -57,7 +64,7 @@ def caption(strip: Strip, info: RunInfo) -> str:
     row = strip.row or {}
     if is_number(row.get("bitstream_bytes")):
         parts.append(f"{row['bitstream_bytes']:,} bytes")
-    for column in CAPTION_METRICS:
+    for column in CAPTION_METRICS if "view" in row else CAPTION_METRICS[:1]:
         shown, value = metric(column), row.get(column)
         reason = row.get(f"{column}_reason")
         if is_number(value):
@@ -104,7 +111,9 @@ def _slices(
     lead = None
     if held is not None and picture.line is not None:
         factor, shrink = _scale(held.shape[1])
-        thumbnail = slices.shrunk(slices.with_line(held, picture.line, factor=factor), shrink)
+        (x0, y0), (x1, y1) = ((x // shrink, y // shrink) for x, y in picture.line)
+        line = ((x0, y0), (x1, y1))
+        thumbnail = slices.with_line(slices.shrunk(held, shrink), line, factor=factor)
         lead = slices.Row(f"The line, in instant {picture.instants[0]}", (thumbnail,))
     return slices.labelled(_rows(strips, captions, shown), lead)
 
