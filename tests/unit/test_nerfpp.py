@@ -155,7 +155,7 @@ def test_a_short_fit_shows_the_held_out_view_but_none_from_outside(tmp_path: Pat
     assert run_verb("nerfpp", "fit", tmp_path / "fit", job).returncode == 0
     run = code_scene("nerfpp", tmp_path, scene, {"qp": -38, "biases_qp_offset": -8})
     reached = psnr(run.pictures["h0"], scene.pictures["h0"])
-    assert reached > psnr(grey, scene.pictures["h0"]) + 3
+    assert reached > psnr(grey, scene.pictures["h0"]) + 2
     assert sum(run.notes["bytes"].values()) == len(run.bitstream)
     far = without_path(scene.views[0]) | {"camera_to_world": look_at((0.0, -9.0, 1.6))}
     fields = {
