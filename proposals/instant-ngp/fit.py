@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from inrkit.compositing import background_colour
+from inrkit.compositing import background_colour, distortion
 from inrkit.errors import CodecError
 from inrkit.fit import Training
 from inrkit.grids import level_sizes
@@ -21,6 +21,8 @@ from torch import Tensor
 
 UPDATE_ALL = 16  # steps between two looks at the occupancy grid
 LEAST_RAYS = 256
+NEIGHBOURS = 2048
+NEIGHBOURHOOD = 1 / 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,9 @@ class Parameters:
         final_rate: share of it at the last step.
         warm_up: share of the steps until it is reached.
         opacity_loss: weight of the entropy of rays' opacities, which clears haze.
+        distortion_loss: weight of the spread of a ray's weights, in box diagonals.
+        smoothness_loss: weight of how much the opacity of a step differs between a place drawn
+            from the box and another at most 1/48 of the box from it on every axis.
         occupancy_decay: of the densities that the occupancy grid remembers, per 16 steps.
         background: black or white.
         random_background: whether rays are shown before random colours while fitting, which makes
@@ -55,6 +60,8 @@ class Parameters:
     final_rate: float
     warm_up: float
     opacity_loss: float
+    distortion_loss: float
+    smoothness_loss: float
     occupancy_decay: float
     background: str
     random_background: bool
@@ -80,6 +87,16 @@ class Trained(NgpField):
         each = max(float(self.samples_per_ray) / stride, 1.0)
         fitting = int(parameters.batch_samples / each)
         return max(LEAST_RAYS, min(fitting, parameters.most_rays))
+
+
+def roughness(model: NgpField, generator: torch.Generator) -> Tensor:
+    """Mean difference of opacities of a step between neighbouring places of the box."""
+    device = model.box.device
+    places = torch.rand(NEIGHBOURS, 3, generator=generator)
+    shifts = (2 * torch.rand(NEIGHBOURS, 3, generator=generator) - 1) * NEIGHBOURHOOD
+    others = (places + shifts).clamp(0, 1)
+    here, there = model.opacities(torch.cat([places, others]).to(device)).chunk(2)
+    return (here - there).abs().mean()
 
 
 def opacity_entropy(opacity: Tensor) -> Tensor:
@@ -137,8 +154,13 @@ def main(job: FitJob) -> None:
         if parameters.random_background:
             behind = torch.rand(len(batch), 3, generator=generator).to(views.device)
         error = (shading.rendered.over(behind) - batch.colours).square().mean()
-        entropy = opacity_entropy(shading.rendered.opacity)
-        return error + parameters.opacity_loss * entropy, error
+        loss = error + parameters.opacity_loss * opacity_entropy(shading.rendered.opacity)
+        if parameters.distortion_loss:
+            spread = distortion(shading.weights, stride * model.step)
+            loss = loss + parameters.distortion_loss * spread.mean()
+        if parameters.smoothness_loss:
+            loss = loss + parameters.smoothness_loss * roughness(model, generator)
+        return loss, error
 
     training = Training(
         steps=steps,

@@ -2,8 +2,8 @@
 
 ```
  x ─ hash grid ─ Linear ReLU Linear ─┬─ σ = exp(first of 16)
-                                     └─ 16 ┐
- d ─ spherical harmonics, 4 bands ───── 16 ┴─ Linear ReLU Linear ReLU Linear sigmoid ─ RGB
+                                     └────── 16 ┐
+ d ─ spherical harmonics ───── bands² of them ┴─ Linear ReLU Linear ReLU Linear sigmoid ─ RGB
 ```
 
 Müller et al., Instant Neural Graphics Primitives with a Multiresolution Hash Encoding, ACM TOG
@@ -24,7 +24,6 @@ from structure import Structure
 from torch import Tensor, nn
 
 FEATURES = 16
-BANDS = 4
 MOST_LOG_DENSITY = 15.0
 LEAST_ALPHA = 0.01  # a cell is empty if a step in it stops less than this share of the light
 
@@ -67,7 +66,8 @@ class NgpField(nn.Module):
         )
         inputs = structure.levels * structure.channels
         self.density_network = small_network(inputs, structure.width, FEATURES, hidden=1)
-        self.colour_network = small_network(FEATURES + BANDS**2, structure.width, 3, hidden=2)
+        inputs = FEATURES + structure.bands**2
+        self.colour_network = small_network(inputs, structure.width, 3, hidden=2)
         self.occupancy = OccupancyGrid(structure.cells)
         box = box_tensor(scene.bounds, torch.device("cpu"))
         self.register_buffer("box", box, persistent=False)
@@ -118,7 +118,7 @@ class NgpField(nn.Module):
             chosen = positions[kept]
             which = kept.nonzero()[:, 0]
         features = self.features(chosen)
-        seen_from = spherical_harmonics(rays.directions, BANDS)
+        seen_from = spherical_harmonics(rays.directions, self.structure.bands)
         colours = torch.sigmoid(
             self.colour_network(torch.cat([features, seen_from[which]], dim=-1))
         )
@@ -126,6 +126,10 @@ class NgpField(nn.Module):
         densities[kept] = density_of(features)
         weights = sample_weights(densities, torch.full_like(distances, step))
         return Shading(composite_kept(weights, colours, distances, kept), weights, kept)
+
+    def opacities(self, positions: Tensor) -> Tensor:
+        """What a step's length of the density at positions (N, 3) stops of the light, (N,)."""
+        return -torch.expm1(-self.densities(positions) * self.step)
 
     def start_rendering(self) -> None:
         """Find the occupied cells from the decoded field."""

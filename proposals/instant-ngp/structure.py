@@ -18,6 +18,7 @@ SCHEMA: Schema = {
     "least": Unsigned(most=1 << 12),
     "most": Unsigned(most=1 << 16),
     "width": Unsigned(most=1 << 10),
+    "bands": Unsigned(most=4),
     "cells": Unsigned(most=512),
     "samples": Unsigned(most=1 << 14),
 }
@@ -33,6 +34,7 @@ class Structure:
         table_bits: a level holds at most 2^table_bits rows.
         least, most: coarsest and finest resolution.
         width: of the hidden layers of both networks.
+        bands: of the spherical harmonics that tell the colour network a ray's direction.
         cells: of the occupancy grid, per axis.
         samples: steps that would cross the box along its diagonal.
     """
@@ -43,6 +45,7 @@ class Structure:
     least: int
     most: int
     width: int
+    bands: int
     cells: int
     samples: int
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from inrkit import bitstream, memory
-from inrkit.compositing import composite, sample_lengths, sample_weights
+from inrkit.compositing import composite, distortion, sample_lengths, sample_weights
 from inrkit.encodings import positional_encoding, spherical_harmonics
 from inrkit.errors import CodecError
 from inrkit.grids import DenseGrid, HashGrid, interpolate, level_sizes, resized, total_variation
@@ -487,3 +487,13 @@ def test_box_corners_reach_the_device_as_given() -> None:
     assert box_tensor(read_bounds(BOUNDS), CPU).tolist() == [
         pytest.approx(corner) for corner in BOUNDS["box"]
     ]
+
+
+def test_distortion_is_the_double_sum_of_mip_nerf_360() -> None:
+    weights = torch.tensor([[0.1, 0.5, 0.0, 0.3], [0.0, 1.0, 0.0, 0.0]])
+    step = 0.25
+    for row, found in zip(weights.tolist(), distortion(weights, step).tolist(), strict=True):
+        between = sum(
+            a * b * abs(i - j) * step for i, a in enumerate(row) for j, b in enumerate(row)
+        )
+        assert found == pytest.approx(between + sum(a * a for a in row) * step / 3, rel=1e-6)

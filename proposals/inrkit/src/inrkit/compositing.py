@@ -74,6 +74,25 @@ def composite_kept(weights: Tensor, colours: Tensor, distances: Tensor, kept: Te
     return composite(weights, dense, distances)
 
 
+def distortion(weights: Tensor, step: float) -> Tensor:
+    """How far each ray's weights are spread (N,): 0 where one sample holds them all.
+
+    Σᵢⱼ wᵢwⱼ|sᵢ − sⱼ| + Σᵢ wᵢ²·step/3 for samples ``step`` apart, in O(S).
+
+    Args:
+        weights: (N, S), of samples in order.
+        step: between two samples, in the unit of s.
+
+    Source: Barron et al., Mip-NeRF 360, CVPR 2022, eq. 15.
+    """
+    places = torch.arange(weights.shape[1], device=weights.device) * step
+    moments = weights * places
+    held = weights.cumsum(dim=-1) - weights
+    moved = moments.cumsum(dim=-1) - moments
+    between = 2 * (moments * held - weights * moved).sum(dim=-1)
+    return between + weights.square().sum(dim=-1) * step / 3
+
+
 def background_colour(name: str, device: torch.device) -> Tensor:
     """RGB (3,) of the backgrounds ``black`` and ``white``."""
     return torch.full((3,), {"black": 0.0, "white": 1.0}[name], device=device)
