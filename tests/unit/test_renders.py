@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 from invrbench.errors import ConditionsError
+from invrbench.results import execute, frames
 from invrbench.results.plan import Plan, load_plan
+from invrbench.video.format import RawVideo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCENE = "ballcourt.v03v08@0+1"
@@ -74,3 +76,30 @@ def test_conditions_without_an_uncompressed_point_are_refused(root: Path) -> Non
 def test_a_selection_without_the_uncompressed_point_leaves_the_family_out(root: Path) -> None:
     (point,) = plan(root, ["none", -38], only="instant-ngp/*/*_qp-38").points
     assert list(point.family_keys) == ["picture"]
+
+
+def test_frames_that_are_gone_are_decoded_again_and_kept_if_pictures_need_them(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = next(p for p in plan(root, ["none", -38]).points if p.address.codec == "hevc")
+    (view,) = point.formats
+    samples = bytes(range(256)) * (point.formats[view].file_bytes // 256)
+
+    def decode_again(*_: object) -> dict[str, RawVideo]:
+        path = tmp_path / "decoded.raw"
+        path.write_bytes(samples)
+        return {view: RawVideo(path, point.formats[view])}
+
+    monkeypatch.setattr(execute, "_decode_again", decode_again)
+    for keeps in (False, True):
+        space = tmp_path / f"space-{keeps}"
+        space.mkdir()
+        found = execute._pictures(root, point, space, tmp_path / "log", {}, keeps=keeps)
+        assert found[view].path.read_bytes() == samples
+        frames.drop(root, point.address, point.formats)
+        later = tmp_path / f"later-{keeps}"
+        later.mkdir()
+        held = frames.get(root, point.address, point.formats, later)
+        assert (held is not None) == keeps
+    assert held is not None
+    assert held[view].path.read_bytes() == samples

@@ -340,9 +340,7 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
             raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
         start = now()
         with workspace(root / paths.JOBS) as space:
-            pictures = frames.get(root, point.address, point.formats, space)
-            if pictures is None:
-                pictures = _decode_again(point, folder, space, log, decoded)
+            pictures = _pictures(root, point, space, log, decoded, keeps=point.keep_decoded)
             references, inputs = prepared.clips, {}
             if family == RENDER and point.uncompressed is not None:
                 references, digest = _render_of(root, point.uncompressed, space, log)
@@ -380,13 +378,30 @@ def _render_of(
     if decoded is None:
         raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
     own.mkdir()
-    pictures = frames.get(root, point.address, point.formats, own)
-    if pictures is None:
-        with workspace(root / paths.JOBS) as other:
-            pictures = _decode_again(point, folder, other, log, decoded)
-            frames.put(root, point.address, pictures, archive=True)
-        pictures = frames.get(root, point.address, point.formats, own) or {}
+    pictures = _pictures(root, point, own, log, decoded, keeps=True)
     return pictures, str(decoded["decoded_md5"])
+
+
+def _pictures(
+    root: Path, point: Point, space: Path, log: Path, record: Any, *, keeps: bool
+) -> dict[str, RawVideo]:
+    """A point's decoded frames below ``space``, decoded again if they are gone.
+
+    ``keeps`` archives them then: an earlier run may have had no use for them.
+    """
+    held = frames.get(root, point.address, point.formats, space)
+    if held is not None:
+        return held
+    with workspace(root / paths.JOBS) as other:
+        folder = root / point.address.folder
+        pictures = _decode_again(point, folder, other, log, record)
+        frames.put(root, point.address, pictures, archive=keeps)
+    if keeps:
+        frames.drop(root, point.address, point.formats)  # the archive stays
+    found = frames.get(root, point.address, point.formats, space)
+    if found is None:
+        raise RecordError(f"{folder}: its decoded frames went away while they were measured.")
+    return found
 
 
 def _measured(results: Mapping[str, Measurement]) -> dict[str, Any]:
