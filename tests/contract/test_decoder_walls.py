@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from invrbench.codec.clips import load_clip
 from invrbench.codec.closure import verb_files
 from invrbench.codec.conformance import FAILED, PASSED
 from invrbench.codec.manifest import read_manifest
@@ -12,11 +13,17 @@ from invrbench.codec.runner import Order, run_decode, workspace
 from invrbench.codec.sandbox import strongest_level
 from invrbench.errors import ContractError
 from invrbench.video.format import RawVideo
+from own_repository import REPOSITORY
 
 CODECS = Path(__file__).resolve().parents[1] / "codecs"
 needs_walls = pytest.mark.skipif(
     strongest_level() == "none", reason="needs bubblewrap or unprivileged user namespaces"
 )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> RawVideo:
+    return load_clip(REPOSITORY, tmp_path_factory.mktemp("clip"))
 
 
 def decode(folder: Path, bitstream: Path, clip: RawVideo, space: Path) -> Path:
