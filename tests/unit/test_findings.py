@@ -284,6 +284,21 @@ def test_quality_that_holds_until_a_qp_and_falls_after_it() -> None:
     assert verdict(scene_finding("loses-until", below=0.05), table)[0] == "does not hold"
 
 
+def test_curves_of_one_name_and_several_codecs_are_all_judged() -> None:
+    flat = [(rate, 20.0) for rate, _ in CODED]
+    table = [
+        *coded("dynerf", flat, curve="NNC"),
+        *coded("mixvoxels", CODED, curve="NNC"),
+    ]
+    finding = Finding(
+        "c", "loses-after", ("dynerf/NNC", "mixvoxels/NNC"), above=1.0, point="*_qp-38"
+    )
+    assert verdict(finding, table) == (
+        "does not hold",
+        "loses dynerf NNC 0.00; mixvoxels NNC 4.90",
+    )
+
+
 def test_the_share_of_the_uncompressed_model_is_told_in_percent() -> None:
     # 3.8 of 20 is 19 %
     finding = scene_finding("shrinks-to", expected=(15.0, 25.0))

@@ -213,7 +213,7 @@ def _worse(_: Finding, tested: list[Curve], rivals: list[Curve], metric: str) ->
     def value(curve: Curve) -> float:
         return _pairs(curve, metric)[-1][1]
 
-    texts = [f"{_name(curve)} {abs(value(curve)):.2f}" for curve in (*tested, *rivals)]
+    texts = [f"{_codec_and(curve)} {abs(value(curve)):.2f}" for curve in (*tested, *rivals)]
     return max(map(value, tested)) < min(map(value, rivals)), "; ".join(texts)
 
 
@@ -230,34 +230,35 @@ def _quality_at(curve: Curve, pattern: str, metric: str) -> float:
 
 def _loses_until(finding: Finding, tested: list[Curve], _: list[Curve], metric: str) -> _Decision:
     assert finding.below is not None
-    losses = {
-        _name(curve): _pairs(curve, metric)[-1][1] - _quality_at(curve, finding.point, metric)
-        for curve in tested
-    }
-    return max(losses.values()) <= finding.below, _losses(losses)
+    losses = [
+        _pairs(curve, metric)[-1][1] - _quality_at(curve, finding.point, metric) for curve in tested
+    ]
+    return max(losses) <= finding.below, _losses(tested, losses)
 
 
 def _loses_after(finding: Finding, tested: list[Curve], _: list[Curve], metric: str) -> _Decision:
     assert finding.above is not None
-    losses = {
-        _name(curve): _quality_at(curve, finding.point, metric) - _pairs(curve, metric)[0][1]
-        for curve in tested
-    }
-    return min(losses.values()) > finding.above, _losses(losses)
+    losses = [
+        _quality_at(curve, finding.point, metric) - _pairs(curve, metric)[0][1] for curve in tested
+    ]
+    return min(losses) > finding.above, _losses(tested, losses)
 
 
-def _losses(losses: dict[str, float]) -> str:
-    return "loses " + "; ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
+def _losses(curves: list[Curve], losses: list[float]) -> str:
+    texts = [f"{_codec_and(c)} {loss:.2f}" for c, loss in zip(curves, losses, strict=True)]
+    return f"loses {'; '.join(texts)}"
+
+
+def _codec_and(curve: Curve) -> str:
+    """A curve's codec, and its name where it has one: several codecs may share that."""
+    return f"{curve.key.codec} {curve.key.curve}".strip()
 
 
 def _shrinks_to(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
-    shares = {
-        _name(curve): 100.0 / _quality_at(curve, finding.point, "compression_ratio")
-        for curve in tested
-    }
+    shares = [100 / _quality_at(curve, finding.point, "compression_ratio") for curve in tested]
     low, high = finding.expected
-    text = "; ".join(f"{name} {share:.1f} %" for name, share in shares.items())
-    return all(low <= share <= high for share in shares.values()), text
+    texts = [f"{_codec_and(c)} {share:.1f} %" for c, share in zip(tested, shares, strict=True)]
+    return all(low <= share <= high for share in shares), "; ".join(texts)
 
 
 def _uncompressed(finding: Finding, tested: list[Curve], _: list[Curve], __: str) -> _Decision:
