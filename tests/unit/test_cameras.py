@@ -181,7 +181,8 @@ def test_a_camera_that_cannot_be_is_refused(fields: dict[str, Any], sentence: st
 
 def test_a_pose_rounded_to_four_digits_is_still_a_rotation() -> None:
     turn = Rotation.from_euler("xyz", [0.3, -0.5, 0.2]).as_matrix().round(4)
-    plain(camera_to_world=np.concatenate([turn, np.zeros((3, 1))], 1).tolist())
+    camera = plain(camera_to_world=np.concatenate([turn, np.zeros((3, 1))], 1).tolist())
+    assert [row[:3] for row in camera.camera_to_world] == turn.tolist()
 
 
 @pytest.mark.parametrize("projection", ["Equirectangular", "Orthographic", "Fisheye"])
