@@ -1,12 +1,15 @@
 """The family render: which point is held against which other, and what changes its key."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from invrbench import dag
 from invrbench.errors import ConditionsError
 from invrbench.results import execute, frames
 from invrbench.results.plan import Plan, load_plan
+from invrbench.results.records import write_record
 from invrbench.video.format import RawVideo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -103,3 +106,20 @@ def test_frames_that_are_gone_are_decoded_again_and_kept_if_pictures_need_them(
         assert (held is not None) == keeps
     assert held is not None
     assert held[view].path.read_bytes() == samples
+
+
+@pytest.mark.parametrize(
+    ("measured", "waits"),
+    [
+        ({"reasons": {"lpips": "no weights of AlexNet are here"}}, True),
+        ({"reasons": {}}, False),
+        ({"views": {"v03": {"reasons": {}}, "v05": {"reasons": {"lpips": "no weights"}}}}, True),
+        ({"views": {"v03": {"reasons": {}}}}, False),
+    ],
+)
+def test_records_of_videos_and_of_scenes_say_whether_lpips_waits_for_weights(
+    tmp_path: Path, measured: dict[str, Any], waits: bool
+) -> None:
+    path = tmp_path / "perceptual.json"
+    write_record(path, {"kind": "measure", "key": "k", **measured})
+    assert dag._unweighted(path) == waits

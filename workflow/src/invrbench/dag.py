@@ -329,7 +329,8 @@ class Dag:
 def _unweighted(path: Path) -> bool:
     """Whether LPIPS was left empty for want of weights."""
     record = read_usable_record(path)
-    return record is not None and "weights" in record["reasons"].get("lpips", "")
+    measured = record.get("views", {"": record}).values() if record is not None else ()
+    return any("weights" in each["reasons"].get("lpips", "") for each in measured)
 
 
 def open_dag(root: Path, config: Mapping[str, Any]) -> Dag:
