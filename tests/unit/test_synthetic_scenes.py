@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
+from invrbench.errors import SequenceError
 from invrbench.results.plan import load_plan
 from invrbench.results.sources import Prepared, coding_fields, load_source, prepare_source
 from invrbench.video.scenes import ResolvedScene
@@ -93,3 +94,8 @@ def test_a_monocular_scene_is_halved_and_each_view_has_its_own_time(scenes: Path
     ((rgb,),) = sources.clips["train-r_002"].frames()
     assert rgb.shape == (400, 400, 3)
     assert rgb[200, 200].tolist() == [255, 0, 0]
+
+
+def test_a_cut_in_which_no_test_view_has_a_frame_is_refused(scenes: Path) -> None:
+    with pytest.raises(SequenceError, match="no test view holds a frame of instants 0 to 9;"):
+        prepared(scenes, "dnerf-hook.official@0+10")

@@ -267,7 +267,7 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
         md5_source=entry.get("md5_source"),
         cuts=entry.get("cuts", {}),
         scene_cuts=tuple(entry.get("scene_cuts", ())),
-        bounds=_bounds(entry.get("bounds")),
+        bounds=Bounds.from_json(entry["bounds"]) if "bounds" in entry else None,
         view_splits={
             split: ViewSplit(**{kind: tuple(views) for kind, views in sides.items()})
             for split, sides in entry.get("view_splits", {}).items()
@@ -277,13 +277,6 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
         folder=folder,
         origin=where,
     )
-
-
-def _bounds(entry: Mapping[str, Any] | None) -> Bounds | None:
-    if entry is None:
-        return None
-    low, high = (tuple(corner) for corner in entry["box"])
-    return Bounds(near=entry["near"], far=entry["far"], box=(low, high))
 
 
 def _chain(sequence: Sequence, sequences: Mapping[str, Sequence]) -> list[Sequence]:
@@ -402,6 +395,12 @@ def _resolve_scene(ref: SequenceRef, sequence: Sequence, paths: PathMap) -> Reso
                 md5_source=sequence.md5_source,
             ),
         )
+    for side in ("train", "test", "judged"):
+        if not any(name in views for name in sides[side]):
+            raise SequenceError(
+                f"{where}: no {side} view holds a frame of instants {cut.start} to "
+                f"{cut.start + cut.count - 1}; choose a longer cut."
+            )
     return replace(
         resolved,
         bounds=bounds,

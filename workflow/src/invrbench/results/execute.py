@@ -299,8 +299,9 @@ def decode_into(
 
 def order_of(point: Point) -> Order:
     """What a point's decoder is asked for."""
-    render = tuple(view.to_json() for view in point.rendered)
-    return Order(point.formats, render)
+    if not point.rendered:
+        return Order.video(point.source.format)
+    return Order.scene(point.source.format, point.rendered)
 
 
 def md5_of(decoded: Mapping[str, RawVideo]) -> str:

@@ -108,13 +108,9 @@ class ResolvedScene:
         return sum(view.source.format.pixels for view in self.train)
 
     def view_sets(self, renders: Renders) -> dict[str, tuple[SceneView, ...]]:
-        """The views a decoder is asked for, by the set they are judged in.
-
-        A set none of whose views has a frame in the cut is left out.
-        """
+        """The views a decoder is asked for, by the set they are judged in."""
         judged = tuple(view for view in self.train if view.id in self.judged)
-        sets = {TRAIN: judged} if renders == "coded-views" else {TEST: self.test, TRAIN: judged}
-        return {name: views for name, views in sets.items() if views or self.missing}
+        return {TRAIN: judged} if renders == "coded-views" else {TEST: self.test, TRAIN: judged}
 
     def availability(self) -> str | None:
         """None if the scene is on this machine, else a reason that says what to do."""
