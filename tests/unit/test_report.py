@@ -12,9 +12,10 @@ from invrbench.compare.curves import group_curves, normalised
 from invrbench.compare.table import add_rate_vs_anchor, bd_rows
 from invrbench.ctc.conditions import Figure
 from invrbench.errors import RecordError
+from invrbench.report.content import Report, bd_format
 from invrbench.report.info import CodecInfo, completeness
 from invrbench.report.plots import figure_picture, legend, write_plots
-from invrbench.report.sheets.base import Book, Report, bd_format
+from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.charts import quality_step
 from invrbench.report.sheets.reference import control_verdicts
 from invrbench.report.summary import WIDTH, summary_lines

@@ -1,5 +1,6 @@
 """Sequence entries, names of cuts, and where files lie on a machine."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -51,7 +52,24 @@ def test_an_entry_says_format_class_and_source(tmp_path: Path) -> None:
     sequence = load_sequences(write(tmp_path).parent)["Clip"]
     assert sequence.format.fps == Fraction(30000, 1001)
     assert sequence.format.frame_bytes == 16 * 8 * 3 // 2
-    assert (sequence.sequence_class, sequence.may_publish, sequence.md5) == ("B", False, None)
+    assert (sequence.sequence_class, sequence.may_publish, sequence.md5) == ("B", "no", None)
+
+
+@pytest.mark.parametrize(("written", "read"), [("no", "no"), ('"no"', "no"), ("frames", "frames")])
+def test_publication_is_no_or_frames_and_a_bare_no_is_understood(
+    tmp_path: Path, written: str, read: str
+) -> None:
+    text = ENTRY.replace("class:", f"may_publish: {written}\n    class:")
+    assert load_sequences(write(tmp_path, text).parent)["Clip"].may_publish == read
+
+
+def test_a_part_of_a_sequence_that_may_not_be_published_may_not_either() -> None:
+    table = load_sequences(REPOSITORY / "ctc" / "sequences")
+    small = table["bunny-mini"]
+    base = str(small.source["sequence"])
+    kept = table | {base: replace(table[base], may_publish="no")}
+    assert resolve(SequenceRef("bunny-mini"), table, PathMap("")).may_publish == "frames"
+    assert resolve(SequenceRef("bunny-mini"), kept, PathMap("")).may_publish == "no"
 
 
 def test_an_unknown_key_is_named_with_the_file_and_the_allowed_keys(tmp_path: Path) -> None:
@@ -245,7 +263,7 @@ def test_the_jvet_table_has_the_sizes_of_its_test_conditions() -> None:
     assert (cactus.format.width, cactus.format.frames, cactus.format.fps) == (1920, 500, 50)
     assert cactus.format.file_bytes == 1_555_200_000
     assert table["Tango2"].format.pixel_format == "yuv420p10le"
-    assert not any(sequence.may_publish for sequence in table.values())
+    assert all(sequence.may_publish == "no" for sequence in table.values())
     assert all(sequence.md5_source for sequence in table.values() if sequence.md5)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import is_id, suggest
@@ -21,6 +21,8 @@ from invrbench.video.sources import ResolvedSource, SourceFile
 from invrbench.video.steps import Step, step_from_json
 
 PATHS_VARIABLE = "INVRBENCH_PATHS"
+# what may be shown to others; YAML reads a bare `no` as false
+Publication = Literal["no", "frames"]
 _CUT = re.compile(r"(0|[1-9]\d*)\+([1-9]\d*)")
 
 
@@ -92,7 +94,7 @@ class Sequence:
     sequence_class: str
     format: VideoFormat
     source: Mapping[str, Any]
-    may_publish: bool = False
+    may_publish: Publication = "no"
     title: str = ""
     note: str = ""
     md5: str | None = None
@@ -260,7 +262,7 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
         sequence_class=entry["class"],
         format=layout,
         source=entry["source"],
-        may_publish=entry.get("may_publish", False),
+        may_publish=entry.get("may_publish") or "no",
         title=entry.get("title", name),
         note=entry.get("note", ""),
         md5=entry.get("md5"),
@@ -331,6 +333,7 @@ def resolve(
         md5=sequence.md5,
         cut_md5=sequence.cuts.get(str(cut)),
         md5_source=sequence.md5_source,
+        may_publish="frames" if all(s.may_publish == "frames" for s in chain) else "no",
     )
     resolved.check()
     return resolved
@@ -357,6 +360,7 @@ def _resolve_scene(ref: SequenceRef, sequence: Sequence, paths: PathMap) -> Reso
         declared=dict(sequence.source),
         missing=missing,
         md5_source=sequence.md5_source,
+        may_publish=sequence.may_publish,
     )
     if path is None:
         return resolved

@@ -42,7 +42,10 @@ def with_versions(display: str, versions: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class SequenceInfo:
-    """A sequence as it was coded; size in luma samples, ``fps`` as text (``30000/1001``)."""
+    """A sequence as it was coded; size in luma samples, ``fps`` as text (``30000/1001``).
+
+    ``may_publish`` is "frames" where single pictures may leave the house, else "no".
+    """
 
     width: int
     height: int
@@ -52,6 +55,7 @@ class SequenceInfo:
     md5: str = ""
     md5_state: str = ""
     source: str = ""
+    may_publish: str = "no"
 
     @property
     def is_still(self) -> bool:

@@ -90,6 +90,7 @@ def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
             md5=str(record.get("md5", "")),
             md5_state=str(record.get("verified", point.missing or "not prepared")),
             source=" ".join(str(declared[k]) for k in ("distribution", "file") if k in declared),
+            may_publish=point.source.may_publish,
         )
     return infos
 

@@ -13,6 +13,7 @@ from invrbench.compare.curves import (
 )
 from invrbench.compare.findings import Verdict
 from invrbench.compare.table import RATIO, Row, reason_column
+from invrbench.report.content import Report, cell_reason
 from invrbench.report.info import (
     PRESENT,
     RunInfo,
@@ -22,7 +23,6 @@ from invrbench.report.info import (
     shown_verdict,
 )
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import Report, cell_reason
 
 WIDTH = 100
 _MAX_FAILURES = 12

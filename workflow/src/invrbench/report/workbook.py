@@ -8,9 +8,10 @@ from invrbench.compare.curves import Point
 from invrbench.compare.findings import Verdict
 from invrbench.compare.table import Row
 from invrbench.digest import write_whole
+from invrbench.report.content import Report
 from invrbench.report.info import RunInfo
 from invrbench.report.pictures import Drawn
-from invrbench.report.sheets.base import Book, Report
+from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.charts import write_charts
 from invrbench.report.sheets.configuration import write_configurations
 from invrbench.report.sheets.experiment import write_ablation, write_experiment

@@ -53,6 +53,9 @@ def read_strips(plan: Plan, picture: ViewPicture, rows: Sequence[Row]) -> list[S
         picture: of its conditions.
         rows: of points.tsv and views.tsv.
     """
+    held = [p for p in (*plan.points, *plan.references) if p.address.sequence == picture.sequence]
+    if any(point.source.may_publish == "no" for point in held):
+        return [Strip(reason=f"no picture of {picture.sequence} may be published")]
     strips = [_source_strip(plan.root, picture)]
     for codec, pattern in picture.points.items():
         chosen = [

@@ -81,7 +81,8 @@ class ResolvedScene:
 
     ``format`` is one view's, its ``frames`` the instants of the cut. ``judged`` names the train
     views that are measured. Views are empty while the scene is not on this machine, which
-    ``missing`` explains.
+    ``missing`` explains. ``may_publish`` says whether a report may show its "frames", or "no"
+    picture.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ResolvedScene:
     files: tuple[Path, ...] = ()
     missing: str | None = None
     md5_source: str | None = None
+    may_publish: str = "no"
 
     track = "multiview"
 

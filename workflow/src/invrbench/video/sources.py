@@ -59,7 +59,8 @@ class ResolvedSource:
 
     ``whole`` is the uncut sequence after ``steps``; ``start`` and ``count`` are the cut in frames
     of ``whole``. ``md5`` is the declared digest of the whole raw file, ``cut_md5`` that of this
-    cut; ``md5_source`` says who published them.
+    cut; ``md5_source`` says who published them. ``may_publish`` says whether a
+    report may show its "frames", or "no" picture.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ResolvedSource:
     md5: str | None = None
     cut_md5: str | None = None
     md5_source: str | None = None
+    may_publish: str = "no"
 
     track = "video"
 

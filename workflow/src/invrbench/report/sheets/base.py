@@ -1,18 +1,11 @@
 """What all sheets share: cell formats, page set-up, and how numbers and reasons are written."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from invrbench.compare.bd import MIN_OVERLAP
-from invrbench.compare.curves import CurveKey, Point, group_curves, is_number
-from invrbench.compare.table import (
-    HEADLINE_METHOD,
-    STRONGEST,
-    Row,
-    short_reason,
-    strongest_configurations,
-)
-from invrbench.report.info import RunInfo, heading, marks
+from invrbench.compare.curves import is_number
+from invrbench.compare.table import Row
+from invrbench.report.content import Report, bd_format, cell_reason, is_partial, rounded
+from invrbench.report.info import heading, marks
 
 FONT = "Arial"
 GREY = "#7F7F7F"
@@ -20,85 +13,6 @@ RED = "#B00020"
 HEAD_FILL = "#D9E1F2"
 MEAN_FILL = "#F2F2F2"
 PAPERS = {"A4": 9, "A3": 8}
-
-
-# What identifies a row of bd.tsv made with the headline method.
-_ROW_KEY = (
-    "sequence",
-    "class",
-    "view_set",
-    "test",
-    "configuration",
-    "curve",
-    "seed",
-    "anchor",
-    "anchor_configuration",
-    "metric",
-    "method",
-)
-
-
-class Report:
-    """The content all sheets are made of: normalised points, rows of bd.tsv, and the run."""
-
-    def __init__(self, points: Sequence[Point], rows: Sequence[Row], info: RunInfo) -> None:
-        self.points = points
-        self.rows = rows
-        self.info = info
-        everything = group_curves(points, info.hulls)
-        self.curves = [curve for curve in everything if curve.role != "control"]
-        self.controls = [curve for curve in everything if curve.role == "control"]
-        self.classes = {curve.key.sequence: curve.sequence_class for curve in everything}
-        self.strongest = strongest_configurations(rows, info.headline_metrics[0])
-        self._index = {tuple(row[name] for name in _ROW_KEY): row for row in rows}
-
-    @property
-    def sequences(self) -> list[str]:
-        """Sequences (with cut) in the order of the points, controls' included."""
-        return list(self.classes)
-
-    def row(
-        self,
-        test: CurveKey,
-        anchor: str,
-        configuration: str,
-        column: str,
-        *,
-        scope: str = "",
-        method: str = HEADLINE_METHOD,
-    ) -> Row | None:
-        """The row of a comparison; with ``scope`` the mean over that class or overall."""
-        sequence = "" if scope else test.sequence
-        return self._index.get(
-            (
-                sequence,
-                scope or self.classes.get(test.sequence, ""),
-                test.view_set,
-                test.codec,
-                test.configuration,
-                test.curve,
-                test.seed,
-                anchor,
-                configuration,
-                column,
-                method,
-            )
-        )
-
-    def headline(self, test: CurveKey, column: str) -> Row | None:
-        """A tested curve against the strongest configuration of the headline anchor."""
-        anchor = self.info.headline_anchor
-        configuration = self.strongest.get((anchor, test))
-        if configuration is None:
-            return self.row(test, "", "", column)
-        return self.row(test, anchor, configuration, column)
-
-    def headline_mean(self, test: CurveKey, column: str, scope: str) -> Row | None:
-        """The mean over a class or overall against the headline anchor."""
-        anchor = self.info.headline_anchor
-        return self.row(test, anchor, STRONGEST, column, scope=scope) or self.row(
-            test, anchor, test.configuration, column, scope=scope
-        )
 
 
 class Book:
@@ -197,11 +111,11 @@ class Book:
             sheet.write_string(*at, "–", self.reason(**properties))
         elif is_number(row["bd_rate_percent"]):
             look = {"align": "center"} | properties
-            if _is_partial(row):
+            if is_partial(row):
                 look |= {"font_color": GREY}
             sheet.write_number(
                 *at,
-                _rounded(row["bd_rate_percent"] / 100),
+                rounded(row["bd_rate_percent"] / 100),
                 self.style(num_format=bd_format(row), **look),
             )
         else:
@@ -211,33 +125,3 @@ class Book:
 def _escaped(text: str) -> str:
     """Text for a page header, where & starts a code."""
     return text.replace("&", "&&")
-
-
-def _rounded(value: float) -> float:
-    """A cell's value without the last binary digits, which differ between processors."""
-    return round(value, 12) + 0.0
-
-
-def _is_partial(row: Row) -> bool:
-    return is_number(row["overlap"]) and row["overlap"] < MIN_OVERLAP
-
-
-def bd_format(row: Row) -> str:
-    """Number format of a BD-rate with overlap or n of N behind it.
-
-    >>> bd_format({"overlap": 0.58, "n_used": None, "n_total": None})
-    '+0.0%" (58 %)";-0.0%" (58 %)";0.0%" (58 %)"'
-    """
-    behind = ""
-    if row["n_total"] is not None:
-        behind = f'" ({row["n_used"]} of {row["n_total"]})"'
-    elif _is_partial(row):
-        behind = f'" ({100 * row["overlap"]:.0f} %)"'
-    return ";".join(f"{part}{behind}" for part in ("+0.0%", "-0.0%", "0.0%"))
-
-
-def cell_reason(row: Row) -> str:
-    """What stands in a cell instead of a BD-rate."""
-    if row["n_total"] is not None:
-        return f"withheld ({row['n_used']} of {row['n_total']})"
-    return short_reason(row)

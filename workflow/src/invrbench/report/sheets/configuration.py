@@ -12,8 +12,9 @@ from typing import Any
 
 from invrbench.compare.curves import Curve, CurveKey, Point, can_be_compared, is_number
 from invrbench.compare.table import OVERALL, Row
+from invrbench.report.content import cell_reason
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, cell_reason
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
 
 _PLANES = ("psnr_y_db", "psnr_u_db", "psnr_v_db")
 _REFERENCE, _TESTED = 2, 10  # C and K: column of the point's name, left and right

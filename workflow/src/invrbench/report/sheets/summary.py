@@ -7,8 +7,9 @@ from typing import Any
 
 from invrbench.compare.curves import Curve, CurveKey, is_number
 from invrbench.compare.table import OVERALL, Row, tested_curve
+from invrbench.report.content import cell_reason
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, cell_reason
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
 
 _CELL_LETTERS = 20  # of a reason that fit a line of a cell
 _TWO_LINES = 27
