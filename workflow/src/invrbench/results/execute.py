@@ -26,6 +26,8 @@ from invrbench.metrics.families import measure as measure_family
 from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
 from invrbench.results.plan import Fit, Point
+from invrbench.results.previews import FOLDER as PREVIEWS
+from invrbench.results.previews import write_previews
 from invrbench.results.records import (
     library_versions,
     machine_label,
@@ -56,8 +58,10 @@ def device_for(manifest: Manifest, verb: Verb) -> str:
     return "cuda" if sandbox.cuda_devices() else "cpu"
 
 
-def _versions(manifest: Manifest) -> dict[str, str]:
+def _versions(manifest: Manifest, device: str) -> dict[str, str]:
     versions = library_versions("numpy", "torch", "nncodec")
+    if device == "cuda":
+        versions["nvidia driver"] = sandbox.cuda_driver() or "unknown"
     if "ffmpeg" in manifest.tools:
         ffmpeg = find_ffmpeg()
         versions |= {"ffmpeg": ffmpeg.version, "ffmpeg_build": ffmpeg.build}
@@ -75,7 +79,7 @@ def _run_fields(manifest: Manifest, verb: Verb, run: VerbRun) -> dict[str, Any]:
         "cpu_seconds": round(outcome.cpu_seconds, 4),
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "shared_machine": os.environ.get(ALONE_VARIABLE) != "1",
-        "versions": _versions(manifest),
+        "versions": _versions(manifest, run.device),
         "notes": run.notes,
     }
 
@@ -262,6 +266,8 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
             run, decoded = decode_into(point, folder, space, log)
             md5 = md5_of(decoded)
             listing = [f"{md5_file(v.path)}  {v.path.name}\n" for v in decoded.values()]
+            if point.source.may_publish != "no":
+                write_previews(folder / PREVIEWS, decoded, md5=md5)
             archive = point.keep_decoded or run.outcome.wall_seconds > LONG_DECODE_SECONDS
             frames.put(root, point.address, decoded, archive=archive)
         write_whole(folder / "decoded.md5", "".join(listing))
