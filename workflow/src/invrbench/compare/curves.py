@@ -223,6 +223,20 @@ def _hulls(curves: Sequence[Curve], hulls: Hulls) -> list[Curve]:
     return list(found.values())
 
 
+def pooled_seed(count: int) -> str:
+    """What stands for a seed where a value is the mean over that many.
+
+    >>> pooled_seed(3), is_pooled("mean of 3"), is_pooled("0")
+    ('mean of 3', True, False)
+    """
+    return f"{MEAN_OF}{count}"
+
+
+def is_pooled(seed: str) -> bool:
+    """Whether a seed of a curve or a row of bd.tsv stands for the mean over several."""
+    return seed.startswith(MEAN_OF)
+
+
 def is_chosen(key: CurveKey, patterns: Iterable[str]) -> bool:
     """Whether a curve is meant by shell patterns of ``codec/curve`` or ``codec``.
 

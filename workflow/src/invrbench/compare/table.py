@@ -19,6 +19,7 @@ from invrbench.compare.curves import (
     can_be_compared,
     group_curves,
     is_number,
+    pooled_seed,
     rate_column,
 )
 from invrbench.digest import write_whole
@@ -31,6 +32,7 @@ STRONGEST = "strongest"
 OVERALL = "overall"
 NO_RENDER = "other-views: no anchor renders"
 RATIO = "rate_vs_anchor_percent"
+FIRST_SEED = "0"  # codecs that are not trained have no other
 
 POINT_COLUMNS = (
     "conditions", "track", "class", "sequence", "cut", "view_set", "codec", "variant", "role",
@@ -43,12 +45,13 @@ POINT_COLUMNS = (
     "psnr_y_render_db", "psnr_rgb_render_db",
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
+    "timing", "machine", "device",
     "bitstream_md5", "decoded_md5", "source_md5",
 )  # fmt: skip
 BD_COLUMNS = (
     "conditions", "sequence", "class", "view_set", "configuration", "anchor",
     "anchor_configuration", "test", "curve", "seed", "metric", "method", "bd_rate_percent",
-    "bd_quality", "overlap", "status", "reason", "n_used", "n_total",
+    "bd_quality", "overlap", "status", "reason", "n_used", "n_total", "seeds_used", "seeds_total",
 )  # fmt: skip
 
 # Decimals of a column in the tables; others are written as Python writes them.
@@ -73,6 +76,9 @@ def bd_rows(
 ) -> list[Row]:
     """Rows of bd.tsv: every tested curve × anchor × metric × method, then the means.
 
+    Curves that differ only in the seed are compared one by one, and once more as their mean, with
+    ``mean of n`` for a seed (see :func:`_over_seeds`).
+
     A class mean has an empty ``sequence``, the overall mean the class ``overall`` as well. Means
     over sequences in which the configuration of the anchor differs say ``strongest``: there each
     sequence counts against the anchor configuration that is hardest to beat in it.
@@ -87,7 +93,7 @@ def bd_rows(
     conditions = str(points[0].get("conditions") or "") if points else ""
     rows: list[Row] = []
     for test in curves:
-        rivals = [curve for curve in curves if can_be_compared(test, curve)]
+        rivals = _of_one_seed(test, [each for each in curves if can_be_compared(test, each)])
         if test.role != "anchor" and not any(_same_views(test, each) for each in rivals):
             rivals = []
         for anchor in rivals:
@@ -96,6 +102,7 @@ def bd_rows(
                     rows.append(compare_curves(test, anchor, metric=metric, method=method))
         if not rivals and test.role != "anchor":
             rows.extend(_row_without_anchor(test, metric, curves) for metric in metrics)
+    rows += _over_seeds(rows)
     rows += _means(rows, headline_metric)
     for row in rows:
         row["conditions"] = conditions
@@ -116,7 +123,23 @@ def _identity(test: Curve) -> Row:
         "overlap": None,
         "n_used": None,
         "n_total": None,
+        "seeds_used": None,
+        "seeds_total": None,
     }
+
+
+def _of_one_seed(test: Curve, rivals: Sequence[Curve]) -> list[Curve]:
+    """Rivals of the tested curve's own seed; a rival without that seed by its first."""
+    held = {(each.key.codec, each.key.configuration, each.key.seed) for each in rivals}
+    return [
+        each
+        for each in rivals
+        if each.key.seed == test.key.seed
+        or (
+            each.key.seed == FIRST_SEED
+            and (each.key.codec, each.key.configuration, test.key.seed) not in held
+        )
+    ]
 
 
 def _same_views(test: Curve, anchor: Curve) -> bool:
@@ -261,6 +284,44 @@ def tested_curve(row: Row) -> CurveKey:
     )
 
 
+def _over_seeds(rows: Sequence[Row]) -> list[Row]:
+    """For each comparison that was made with several seeds, a row that is their mean.
+
+    The mean is over the seeds whose row may enter means, else over those that have any number;
+    ``seeds_used`` of ``seeds_total`` says how many. It enters the means over sequences like any
+    row, so that those are first over seeds and then over sequences.
+    """
+    same = ("test", "configuration", "curve", "view_set")
+    seeds: dict[tuple[str, ...], set[str]] = {}
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        tested = tuple(row[name] for name in same)
+        seeds.setdefault(tested, set()).add(row["seed"])
+        names = ("sequence", "class", "anchor", "anchor_configuration", "metric", "method")
+        groups.setdefault((*tested, *(row[name] for name in names)), []).append(row)
+    return [
+        _mean_of_seeds(members, len(seeds[key[: len(same)]]))
+        for key, members in groups.items()
+        if len(seeds[key[: len(same)]]) > 1
+    ]
+
+
+def _mean_of_seeds(members: Sequence[Row], count: int) -> Row:
+    usable = [row for row in members if is_usable(row)]
+    used = usable or [row for row in members if is_number(row["bd_rate_percent"])]
+    base = used[0] if used else members[0]
+    mean = base | {"seed": pooled_seed(count), "seeds_used": len(used), "seeds_total": count}
+    for column in ("bd_rate_percent", "bd_quality", "overlap"):
+        values = [row[column] for row in used]
+        whole = values and all(is_number(value) for value in values)
+        mean[column] = math.fsum(values) / len(values) if whole else None
+    if usable and len(usable) < count:
+        left_out = [row for row in members if not any(row is each for each in used)]
+        why = ", ".join(dict.fromkeys(short_reason(row) for row in left_out)) or "missing-point"
+        mean["reason"] = f"{len(used)} of {count} seeds: {why}"
+    return mean
+
+
 def _means(rows: Sequence[Row], headline_metric: str) -> list[Row]:
     """Class and overall means: of sequences' BD values, never of pooled curves."""
     strongest = strongest_configurations(rows, headline_metric)
@@ -295,7 +356,13 @@ def _mean(members: Sequence[Row]) -> Row:
         "n_total": len(members),
         "status": "ok",
         "reason": "",
+        "seeds_used": None,
+        "seeds_total": None,
     }
+    pooled = [row for row in used if row["seeds_total"] is not None]
+    if pooled:
+        mean["seeds_used"] = min(row["seeds_used"] for row in pooled)
+        mean["seeds_total"] = pooled[0]["seeds_total"]
     if used:
         for column in ("bd_rate_percent", "bd_quality"):
             values = [row[column] for row in used]
@@ -341,7 +408,7 @@ def add_rate_vs_anchor(
     anchors = {
         (curve.key.sequence, curve.key.view_set, curve.key.configuration): curve
         for curve in curves
-        if curve.key.codec == anchor_codec
+        if curve.key.codec == anchor_codec and curve.key.seed == FIRST_SEED
     }
     for curve in curves:
         configuration = strongest.get((anchor_codec, curve.key), curve.key.configuration)
@@ -463,6 +530,9 @@ def read_points(path: Path) -> list[Point]:
 
 _FIRST_NUMBER = POINT_COLUMNS.index("qp")
 _NUMBERS = frozenset(POINT_COLUMNS[_FIRST_NUMBER:]) - {
+    "timing",
+    "machine",
+    "device",
     "bitstream_md5",
     "decoded_md5",
     "source_md5",

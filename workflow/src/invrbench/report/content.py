@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from invrbench.compare.bd import MIN_OVERLAP
 from invrbench.compare.curves import CurveKey, Point, group_curves, is_number
+from invrbench.compare.seeds import pooled_curves
 from invrbench.compare.table import (
     HEADLINE_METHOD,
     STRONGEST,
@@ -30,7 +31,11 @@ _ROW_KEY = (
 
 
 class Report:
-    """The content of a report: normalised points, rows of bd.tsv, and the run."""
+    """The content of a report: normalised points, rows of bd.tsv, and the run.
+
+    ``curves`` has a curve for every training seed, as sheets that list points do; ``pooled`` has
+    their mean instead (seed ``mean of n``), which is what tables of results and plots show.
+    """
 
     def __init__(self, points: Sequence[Point], rows: Sequence[Row], info: RunInfo) -> None:
         self.points = points
@@ -38,6 +43,7 @@ class Report:
         self.info = info
         everything = group_curves(points, info.hulls)
         self.curves = [curve for curve in everything if curve.role != "control"]
+        self.pooled = pooled_curves(self.curves)
         self.controls = [curve for curve in everything if curve.role == "control"]
         self.classes = {curve.key.sequence: curve.sequence_class for curve in everything}
         self.strongest = strongest_configurations(rows, info.headline_metrics[0])
@@ -103,16 +109,19 @@ def is_partial(row: Row) -> bool:
 
 
 def bd_format(row: Row) -> str:
-    """Number format of a BD-rate with overlap or n of N behind it.
+    """Number format of a BD-rate with overlap or n of N behind it, and lost seeds.
 
     >>> bd_format({"overlap": 0.58, "n_used": None, "n_total": None})
     '+0.0%" (58 %)";-0.0%" (58 %)";0.0%" (58 %)"'
     """
-    behind = ""
+    notes = []
     if row["n_total"] is not None:
-        behind = f'" ({row["n_used"]} of {row["n_total"]})"'
+        notes.append(f"{row['n_used']} of {row['n_total']}")
     elif is_partial(row):
-        behind = f'" ({100 * row["overlap"]:.0f} %)"'
+        notes.append(f"{100 * row['overlap']:.0f} %")
+    if row.get("seeds_total") and row["seeds_used"] < row["seeds_total"]:
+        notes.append(f"{row['seeds_used']} of {row['seeds_total']} seeds")
+    behind = f'" ({", ".join(notes)})"' if notes else ""
     return ";".join(f"{part}{behind}" for part in ("+0.0%", "-0.0%", "0.0%"))
 
 

@@ -1,0 +1,211 @@
+"""Several training seeds: their mean, their spread, and when nothing may be said."""
+
+from typing import Any
+
+import pytest
+from invrbench.compare.curves import group_curves, normalised
+from invrbench.compare.seeds import (
+    COMPARISON,
+    INDISTINCT,
+    MEAN,
+    POINT,
+    band,
+    pooled_curves,
+    seed_rows,
+    spread,
+    student_t,
+)
+from invrbench.compare.table import OVERALL, bd_rows
+from invrbench.report.content import Report
+from report_points import info, point
+
+METRICS = ("psnr_y_db",)
+# VCEG-M33's anchor
+ANCHOR = [(90.33, 27.95), (181.03, 31.17), (332.99, 34.44), (547.79, 38.11)]
+
+
+def line(
+    codec: str, *, sequence: str = "S", share: float = 1.0, gain_db: float = 0.0, **fields: Any
+) -> list[dict[str, Any]]:
+    """The anchor's curve at ``share`` times its rate."""
+    return [
+        point(
+            sequence,
+            codec,
+            f"p{index}",
+            bpp=rate * share / 100,
+            rate_kbps=rate * share,
+            psnr_y_db=quality + gain_db,
+            **fields,
+        )
+        for index, (rate, quality) in enumerate(ANCHOR)
+    ]
+
+
+def run(shares: dict[str, tuple[float, ...]]) -> list[dict[str, Any]]:
+    """An anchor, and a codec that needs these shares of its rate: by sequence, one per seed."""
+    rows = []
+    for sequence, needed in shares.items():
+        rows += line("hevc", sequence=sequence, role="anchor", configuration="ld")
+        for seed, share in enumerate(needed):
+            rows += line("new", sequence=sequence, share=share, seed=seed, fit="s")
+    return rows
+
+
+def stated(raw: list[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
+    points = normalised(raw)
+    rows = bd_rows(points, metrics=METRICS)
+    found = seed_rows(group_curves(points), rows, ("rate_kbps", *METRICS), METRICS[0])
+    return [row for row in found if all(row[name] == value for name, value in wanted.items())]
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (4, 2.7764), (30, 2.0423)]
+)
+def test_students_quantiles_are_those_of_the_printed_tables(freedom: int, quantile: float) -> None:
+    assert student_t(freedom) == pytest.approx(quantile, abs=5e-5)
+
+
+def test_a_spread_is_the_sample_standard_deviation_of_three_or_more() -> None:
+    # 2, 4, 9 have mean 5 and squares 9 + 1 + 16 over n − 1 = 2
+    found = spread([2.0, 4.0, 9.0], 3)
+    assert (found.mean, found.low, found.high) == (5.0, 2.0, 9.0)
+    assert found.deviation == pytest.approx(13**0.5)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 5.0], [1.0, None, float("nan")]])
+def test_below_three_values_no_spread_is_claimed(values: list[Any]) -> None:
+    found = spread(values, 3)
+    assert (found.low, found.high, found.deviation, found.interval) == (None,) * 4
+    assert not found.is_stated and not found.holds_zero
+
+
+def test_equal_seeds_have_no_spread_to_the_last_digit() -> None:
+    found = spread([0.1] * 3, 3)
+    assert (found.mean, found.deviation, found.interval) == (0.1, 0.0, (0.1, 0.1))
+
+
+def test_the_bd_rate_over_seeds_is_stated_with_its_interval() -> None:
+    (row,) = stated(run({"S": (1.10, 1.11, 1.12)}), kind=COMPARISON)
+    assert (row["n_used"], row["n_total"]) == (3, 3)
+    assert (row["mean"], row["min"], row["max"]) == pytest.approx((11.0, 10.0, 12.0))
+    assert row["deviation"] == pytest.approx(1.0)
+    # t = 4.3027 at two degrees of freedom, over the root of 3
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((8.5159, 13.4841), abs=1e-4)
+    assert row["remark"] == ""
+
+
+def test_a_gain_smaller_than_the_noise_of_training_is_not_told_from_zero() -> None:
+    (row,) = stated(run({"S": (1.0, 1.1, 1.2)}), kind=COMPARISON)
+    assert row["ci_low"] < 0 < row["ci_high"]
+    assert row["remark"] == INDISTINCT
+
+
+def test_two_seeds_are_averaged_and_no_spread_is_claimed() -> None:
+    (row,) = stated(run({"S": (1.0, 1.1)}), kind=COMPARISON)
+    assert row["mean"] == pytest.approx(5.0)
+    assert (row["min"], row["deviation"], row["ci_low"]) == (None, None, None)
+    assert row["remark"] == "a spread needs 3 seeds"
+
+
+def test_one_seed_has_no_row_at_all() -> None:
+    assert stated(run({"S": (1.0,)})) == []
+
+
+def test_points_are_stated_by_rate_and_by_metric() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    for each in raw:
+        each["psnr_y_db"] += 0.01 * int(each["seed"])
+    (rate,) = stated(raw, kind=POINT, rate_point="p0", quantity="rate_kbps")
+    assert (rate["mean"], rate["max"]) == pytest.approx((90.33 * 1.1, 90.33 * 1.2))
+    (quality,) = stated(raw, kind=POINT, rate_point="p3", quantity="psnr_y_db")
+    assert (quality["mean"], quality["deviation"]) == pytest.approx((38.12, 0.01))
+
+
+def test_the_mean_over_sequences_is_over_seeds_first() -> None:
+    raw = run({"A": (1.0, 1.1, 1.2), "B": (1.2, 1.2, 1.2)})
+    (row,) = stated(raw, kind=MEAN, **{"class": OVERALL, "anchor_configuration": "strongest"})
+    # by seed 10, 15 and 20 %
+    assert (row["mean"], row["min"], row["max"]) == pytest.approx((15.0, 10.0, 20.0))
+    assert row["deviation"] == pytest.approx(5.0)
+
+
+def test_a_mean_compares_seeds_on_the_sequences_that_all_of_them_have() -> None:
+    raw = run({"A": (1.0, 1.1, 1.2), "B": (1.5, 1.5, 1.5)})
+    lost = next(p for p in raw if (p["sequence"], p["seed"], p["codec"]) == ("B", 1, "new"))
+    lost.update(status="failed", reason="fit: exit status 1", psnr_y_db=None, bpp=None)
+    (row,) = stated(raw, kind=MEAN, **{"class": OVERALL, "anchor_configuration": "strongest"})
+    assert (row["mean"], row["n_used"]) == (pytest.approx(10.0), 3)
+    assert row["remark"].startswith("of the 1 sequences that all seeds have")
+    (single,) = stated(raw, kind=COMPARISON, sequence="B")
+    assert (single["n_used"], single["n_total"], single["deviation"]) == (2, 3, None)
+
+
+def test_the_headline_of_a_codec_is_the_mean_over_its_seeds() -> None:
+    points = normalised(run({"S": (1.0, 1.1, 1.2)}))
+    report = Report(points, bd_rows(points, metrics=METRICS), info())
+    curve = next(curve for curve in report.pooled if curve.key.codec == "new")
+    row = report.headline(curve.key, "psnr_y_db")
+    assert row is not None and row["bd_rate_percent"] == pytest.approx(10.0)
+    assert (row["seeds_used"], row["seeds_total"]) == (3, 3)
+    assert report.info.curve_name(curve) == "new (mean of 3 seeds)"
+
+
+def test_a_failed_seed_is_left_out_and_the_cell_says_so() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    lost = next(p for p in raw if (p["seed"], p["codec"]) == (2, "new"))
+    lost.update(status="failed", reason="fit: exit status 1", psnr_y_db=None, bpp=None)
+    rows = bd_rows(normalised(raw), metrics=METRICS)
+    pooled = [r for r in rows if r["seed"] == "mean of 3" and r["method"] == "pchip"]
+    single = next(row for row in pooled if row["sequence"])
+    assert single["bd_rate_percent"] == pytest.approx(5.0)
+    assert single["reason"] == "2 of 3 seeds: missing-point"
+    assert {(row["seeds_used"], row["seeds_total"]) for row in pooled} == {(2, 3)}
+
+
+def test_no_usable_seed_leaves_the_reason_and_no_number() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    for each in raw:
+        if each["codec"] == "new" and each["rate_point"] == "p1":
+            each.update(status="failed", reason="NaN", psnr_y_db=None, bpp=None)
+    rows = bd_rows(normalised(raw), metrics=METRICS)
+    pooled = next(row for row in rows if row["seed"] == "mean of 3" and row["sequence"])
+    assert pooled["bd_rate_percent"] is None
+    assert pooled["reason"].startswith("missing-point: new lacks 1 of 4")
+    (row,) = stated(raw, kind=COMPARISON)
+    assert (row["mean"], row["n_used"], row["n_total"]) == (None, 0, 3)
+
+
+def test_an_anchor_that_is_trained_meets_each_seed_by_its_own() -> None:
+    raw = []
+    for seed, share in enumerate((1.0, 1.3, 1.6)):
+        raw += line("old", role="anchor", configuration="ai", share=share, seed=seed, fit="s")
+        raw += line("new", configuration="ai", share=2 * share, seed=seed, fit="s")
+    rows = [r for r in bd_rows(normalised(raw), metrics=METRICS) if r["method"] == "pchip"]
+    found = [r for r in rows if r["test"] == "new" and r["sequence"]]
+    assert [r["seed"] for r in found] == ["0", "1", "2", "mean of 3"]
+    assert [r["bd_rate_percent"] for r in found] == pytest.approx([100.0] * 4)
+
+
+def test_a_pooled_curve_is_the_mean_of_the_seeds_that_lack_nothing() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    lost = next(p for p in raw if (p["seed"], p["codec"]) == (2, "new"))
+    lost.update(status="failed", psnr_y_db=None, bpp=None, rate_kbps=None)
+    curves = pooled_curves(group_curves(normalised(raw)))
+    assert [curve.key.codec for curve in curves] == ["hevc", "new"]
+    drawn = curves[1].drawable("psnr_y_db", "rate_kbps")
+    assert drawn == [(pytest.approx(1.05 * rate), quality) for rate, quality in ANCHOR]
+    assert band(curves[1], "psnr_y_db", "rate_kbps") == []
+
+
+def test_a_band_spans_the_lowest_and_the_highest_seed() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    for each in raw:
+        if each["codec"] == "new":
+            each["psnr_y_db"] += (0.3, 0.0, -0.1)[each["seed"]]
+    curve = pooled_curves(group_curves(normalised(raw)))[1]
+    expected = [(1.1 * rate, quality - 0.1, quality + 0.3) for rate, quality in ANCHOR]
+    found = band(curve, "psnr_y_db", "rate_kbps")
+    assert [value for each in found for value in each] == pytest.approx(
+        [value for each in expected for value in each]
+    )
