@@ -60,7 +60,9 @@ def _sentence(error: Any, *, is_toml: bool) -> str:
         missing = sorted(set(error.validator_value) - set(value))
         return f"{where} lacks {', '.join(missing)}."
     if error.validator == "enum":
-        return f"{where} is {value!r}; use {', '.join(map(str, error.validator_value))}."
+        # YAML reads a bare `no` as false, which no one needs to be told to write
+        allowed = [str(each) for each in error.validator_value if each is not False]
+        return f"{where} is {value!r}; use {', '.join(allowed)}."
     if error.validator == "const":
         return f"{where} is {value!r}; this version reads {error.validator_value!r}."
     if error.validator == "type":

@@ -6,6 +6,7 @@ by hand in a user namespace), ``none``. The level that was used is part of every
 
 import functools
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -42,6 +43,13 @@ class Mounts:
 def cuda_devices() -> tuple[Path, ...]:
     """Device files of NVIDIA's driver on this machine."""
     return tuple(sorted(Path("/dev").glob("nvidia*")))
+
+
+def cuda_driver() -> str:
+    """Version of NVIDIA's kernel driver, or nothing where there is none."""
+    told = Path("/proc/driver/nvidia/version")
+    found = re.search(r"Kernel Module\D*([\d.]+)", told.read_text()) if told.is_file() else None
+    return found[1] if found else ""
 
 
 def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from invrbench.compare.curves import Curve, Point, full_sequence
+from invrbench.compare.curves import Curve, Point, full_sequence, is_pooled
 from invrbench.compare.findings import UNDECIDED
 from invrbench.ctc.conditions import Figure, Finding
 
@@ -89,6 +90,8 @@ class RunInfo:
         notes: sentences a reader must see (accepted points, missing weights, drifted anchors).
         hulls: by codec: name of a hull, and the shell pattern of its curves' names.
         figures, findings: of the conditions.
+        conditions_value: the resolved conditions as JSON, whose digest ``digest`` is.
+        crosschecks: by codec: what cross-checkers found, in a few words.
     """
 
     conditions: str
@@ -115,6 +118,8 @@ class RunInfo:
     hulls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
     findings: tuple[Finding, ...] = ()
+    conditions_value: Mapping[str, Any] = field(default_factory=dict)
+    crosschecks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def created(self) -> datetime:
@@ -139,7 +144,10 @@ class RunInfo:
         name = self.codec(codec).display
         details = [configuration] if configuration and configuration != "any" else []
         details += [curve] if curve and curve != codec else []
-        details += [f"seed {seed}"] if seed not in ("", "0") else []
+        if is_pooled(seed):
+            details.append(f"{seed} seeds")
+        elif seed not in ("", "0"):
+            details.append(f"seed {seed}")
         if not details:
             return name
         if name.endswith(")"):
@@ -150,6 +158,10 @@ class RunInfo:
         """The legend of a curve."""
         key = curve.key
         return self.name(key.codec, key.configuration, key.curve, key.seed)
+
+    def frames(self, sequence: str) -> int:
+        """Frames of a sequence, of a scene its instants; 0 for an unknown one."""
+        return self.sequences[sequence].frames if sequence in self.sequences else 0
 
     def is_still(self, sequence: str, points: Sequence[Point] = ()) -> bool:
         """Whether a sequence is a still; without an entry, whether its points have no kbps."""

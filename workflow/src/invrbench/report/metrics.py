@@ -22,6 +22,12 @@ class Metric:
         """Excel's number format of a cell."""
         return "0" if self.decimals == 0 else "0." + "0" * self.decimals
 
+    @property
+    def signed_format(self) -> str:
+        """Excel's number format of a difference."""
+        plain = self.number_format
+        return f"+{plain};-{plain};{plain}"
+
 
 _PSNR = (
     "Mean over frames of 10·log10(peak²/MSE) of the plane, peak = 255·2^(b−8) at bit depth b "
@@ -193,6 +199,16 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "uncompressed_bpp, bits_per_weight, compression_ratio",
         "32 · parameters / pixels; 8 · bitstream bytes / parameters; 32 · parameters / (8 · "
         "bitstream bytes). The number of parameters is the codec's own statement.",
+    ),
+    (
+        "Seeds",
+        "A codec that was trained from several seeds is shown by the mean over them, stated as "
+        "'mean of n seeds'; BD-rates are computed seed by seed, then averaged. From three seeds "
+        "on, sheet Seeds and seeds.tsv state n, mean, smallest, largest and sample standard "
+        "deviation s (n − 1) of every point's rate and metrics and of every BD-rate, with the "
+        "two-sided 95 % interval mean ± t·s/√n, t of Student with n − 1 degrees of freedom; "
+        "'not distinguishable from 0' where it holds 0. It tells the noise of training, not that "
+        "of the choice of sequences.",
     ),
     (
         "Finding",

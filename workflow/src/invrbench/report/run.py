@@ -159,6 +159,7 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         hulls=conditions.hulls,
         figures=conditions.figures,
         findings=conditions.findings,
+        conditions_value=conditions.to_json(),
     )
 
 

@@ -15,6 +15,7 @@ from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.charts import write_charts
 from invrbench.report.sheets.configuration import write_configurations
 from invrbench.report.sheets.experiment import write_ablation, write_experiment
+from invrbench.report.sheets.full import write_complexity, write_full, write_self_reported
 from invrbench.report.sheets.reference import (
     write_coverage,
     write_definitions,
@@ -65,9 +66,12 @@ def write_workbook(
     write_experiment(book, verdicts, path.parent / "plots")
     write_views(book, views)
     write_pictures(book, pictures)
+    write_full(book)
     write_configurations(book)
     write_ablation(book, ablation)
     write_charts(book)
+    write_complexity(book)
+    write_self_reported(book)
     write_coverage(book)
     write_definitions(book)
     write_provenance(book)

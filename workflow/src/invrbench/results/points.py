@@ -28,6 +28,7 @@ COSTS = (
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
 )  # fmt: skip
+PLACES = ("timing", "machine", "device")  # where and how times were taken
 DIGESTS = ("bitstream_md5", "decoded_md5", "source_md5")
 COLUMNS: tuple[str, ...] = (
     *IDENTITY,
@@ -36,6 +37,7 @@ COLUMNS: tuple[str, ...] = (
     "rate_vs_anchor_reason",
     *METRICS,
     *COSTS,
+    *PLACES,
     *DIGESTS,
     *(f"{metric}_reason" for metric in METRICS),
     "accepted",
@@ -52,7 +54,7 @@ FLOAT_BITS = 32
 # why a family that the conditions ask for is not measured of a point
 NOT_HERE = {RENDER: "no uncompressed model", VIEW: "measured of scenes only"}
 MEAN_OF = "mean of "
-VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes")
+VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", *PLACES)
 
 
 def curve_of(patterns: Mapping[str, str], rate_point: str) -> str:
@@ -175,6 +177,9 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         "encode_seconds": encode.get("wall_seconds"),
         "decode_seconds": decode["wall_seconds"],
         "learned_bytes": decode["learned_bytes"],
+        "timing": _timing(chain),
+        "machine": decode["machine"],
+        "device": decode["device"],
         "bitstream_md5": encode["bitstream_md5"],
         "decoded_md5": decode["decoded_md5"],
         "source_md5": encode["inputs"]["source_md5"],
@@ -195,6 +200,12 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     accepted = [str(r["accepted"]) for r in chain.values() if r.get("accepted")]
     row["accepted"] = "; ".join(dict.fromkeys(accepted))
     return row
+
+
+def _timing(chain: Mapping[str, Row]) -> str:
+    """How the times of a point's verbs were taken: "alone", or on a "shared machine"."""
+    is_shared = any(record.get("shared_machine") for record in chain.values())
+    return "shared machine" if is_shared else "alone"
 
 
 def _distortion(point: Point, chain: Mapping[str, Row], views: Iterable[str]) -> Row:

@@ -12,6 +12,8 @@ GREY = "#7F7F7F"
 RED = "#B00020"
 HEAD_FILL = "#D9E1F2"
 MEAN_FILL = "#F2F2F2"
+SELF_REPORTED_FILL = "#FFF2CC"  # of headings: what the codec says of itself
+WARNING_FILL = "#FCE4D6"
 PAPERS = {"A4": 9, "A3": 8}
 
 

@@ -1,23 +1,21 @@
 """Sheets Definitions, Provenance, Coverage and Points: what the numbers mean and rest on."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from invrbench.compare.curves import (
     NOT_MEASURED,
-    Curve,
     Point,
     full_codec,
     full_sequence,
     is_number,
 )
 from invrbench.compare.table import HEADLINE_METHOD, POINT_COLUMNS, RATIO, Row, reason_column
-from invrbench.report.info import PRESENT, completeness
+from invrbench.report import tables
+from invrbench.report.info import PRESENT
 from invrbench.report.metrics import DEFINITIONS, METRICS, REASONS, metric
-from invrbench.report.sheets.base import Book
-
-_STATES = ("failed", "missing", "stale", "skipped")
+from invrbench.report.sheets.base import WARNING_FILL, Book
+from invrbench.report.sheets.tables import set_widths, write_table
 
 
 def write_definitions(book: Book) -> None:
@@ -78,116 +76,28 @@ def _lines(text: str, width: int) -> int:
 
 
 def write_provenance(book: Book) -> None:
-    """Write what the run was made of: conditions, versions, machine, sequences, codecs."""
-    info = book.report.info
+    """Write what the run was made of: conditions, versions, machine, sequences, codecs, MD5s."""
+    report = book.report
     sheet, row = book.sheet("Provenance", "Where the numbers come from")
-    for column, width in enumerate((34, 30, 14, 9, 12, 36, 40)):
+    for column, width in enumerate((34, 30, 16, 30, 12, 36, 40, 36)):
         sheet.set_column(column, column, width)
-    facts = [
-        ("Test conditions", info.conditions),
-        ("Digest of the conditions", info.digest),
-        ("Label", info.label),
-        ("Filter (only=)", info.filter),
-        ("Training budget", info.budget),
-        ("Headline anchor", info.codec(info.headline_anchor).display),
-        ("Headline metrics", ", ".join(metric(name).label for name in info.headline_metrics)),
-        ("Metric families", ", ".join(info.families)),
-        ("Newest record", info.generated_from),
-        ("Commit of the harness", info.commit + (" (with local changes)" if info.dirty else "")),
-        ("Machine", info.machine),
-        ("Times", info.timing),
-        ("Decoded in sandbox level", ", ".join(info.sandbox)),
-        ("Points present", str(completeness(book.report.points))),
-    ]
-    row = _heads(book, sheet, row, ("Run", "")) if facts else row
-    for name, text in facts:
-        sheet.write_string(row, 0, name, book.style(bold=True))
-        if text:
-            sheet.write_string(row, 1, text, book.style())
-        else:
-            sheet.write_string(row, 1, "not given", book.reason(align="left"))
-        row += 1
-    row = _heads(book, sheet, row + 1, ("Tool or library", "Version"))
-    for name in sorted(info.tool_versions):
-        sheet.write_string(row, 0, name, book.style(bold=True))
-        sheet.write_string(row, 1, info.tool_versions[name], book.style())
-        row += 1
-    row = _write_sequences(book, sheet, row + 1)
-    row = _write_codecs(book, sheet, row + 1) + 1
-    for note in info.notes:
+    parts = (tables.conditions_facts, tables.versions, tables.sources, tables.codecs)
+    for part in (*parts, tables.bitstreams):
+        row = write_table(book, sheet, row, part(report), bold_first=True, text_wrap=False)
+    for note in report.info.notes:
         sheet.write_string(row, 0, f"Note: {note}", book.style(italic=True))
         row += 1
 
 
-def _write_sequences(book: Book, sheet: Any, row: int) -> int:
-    heads = ("Sequence", "Size, format", "Frames", "fps", "MD5 checked", "MD5", "Source")
-    row = _heads(book, sheet, row, heads)
-    for name, entry in book.report.info.sequences.items():
-        size = f"{entry.width}×{entry.height} {entry.pixel_format}"
-        fps = "still" if entry.is_still else entry.fps
-        texts = (name, size, "", fps, entry.md5_state, entry.md5, entry.source)
-        for column, text in enumerate(texts):
-            sheet.write_string(row, column, text, book.style(bold=column == 0))
-        sheet.write_number(row, 2, entry.frames, book.style(num_format="0", align="left"))
-        row += 1
-    return row
-
-
-def _write_codecs(book: Book, sheet: Any, row: int) -> int:
-    row = _heads(book, sheet, row, ("Codec", "Id", "Role", "", "", "Document", "Paper"))
-    sheet.merge_range(row - 1, 2, row - 1, 4, "Role", book.head(align="left"))
-    for name, entry in book.report.info.codecs.items():
-        texts = (entry.display, name, entry.role, "", "", entry.document, entry.paper)
-        for column, text in enumerate(texts):
-            sheet.write_string(row, column, text, book.style(bold=column == 0))
-        row += 1
-    return row
-
-
 def write_coverage(book: Book) -> None:
     """Write expected against present points with reasons, and the controls' verdicts."""
-    report = book.report
-    sheet, row = book.sheet("Coverage", f"Coverage: {completeness(report.points)} points present")
-    for column, width in enumerate((26, 44, 10, 10, 10, 10, 10, 10, 70)):
-        sheet.set_column(column, column, width)
-    heads = ("Sequence", "Codec", "Expected", "Present", *(s.capitalize() for s in _STATES))
-    row = _heads(book, sheet, row, (*heads, "Reasons"))
-    for column in range(2, 8):
-        sheet.write_string(row - 1, column, heads[column], book.head())
-    top = row - 1
-    for curve in [*report.curves, *report.controls]:
-        if curve.is_hull:
-            continue
-        count = Counter(str(point["status"]) for point in curve.points)
-        present = sum(count[state] for state in PRESENT)
-        numbers = [len(curve.points), present, *(count[state] for state in _STATES)]
-        whole = present == len(curve.points)
-        look = {} if whole else {"bg_color": "#FCE4D6"}
-        sheet.write_string(row, 0, curve.key.sequence, book.style(**look))
-        name = f"{report.info.curve_name(curve)} {curve.key.view_set}".strip()
-        sheet.write_string(row, 1, name, book.style(**look))
-        for index, number in enumerate(numbers):
-            text = "0" if index < 2 else "0;-0;–"
-            sheet.write_number(
-                row, 2 + index, number, book.style(num_format=text, align="center", **look)
-            )
-        reasons = _reasons(curve)
-        sheet.write_string(row, 8, reasons, book.reason(align="left", text_wrap=True, **look))
-        sheet.set_row(row, 12 * _lines(reasons, 80) + 3)
-        row += 1
-    sheet.autofilter(top, 0, max(row - 1, top), 8)
-    sheet.freeze_panes(top + 1, 2)
-    _write_controls(book, sheet, row + 1)
-
-
-def _reasons(curve: Curve) -> str:
-    """Reasons of the points that are not present, each with the points it holds for."""
-    groups: dict[str, list[str]] = {}
-    for point in curve.points:
-        if point["status"] not in PRESENT or point.get("reason"):
-            text = str(point.get("reason") or f"{point['status']}, no reason recorded")
-            groups.setdefault(text, []).append(str(point["rate_point"]))
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in groups.items())
+    table = tables.coverage(book.report)
+    sheet, row = book.sheet("Coverage", table.title)
+    set_widths(sheet, table)
+    short = [i for i, cells in enumerate(table.rows) if not tables.is_whole(cells)]
+    fills = dict.fromkeys(short, WARNING_FILL)
+    row = write_table(book, sheet, row, table, filterable=True, fills=fills)
+    _write_controls(book, sheet, row)
 
 
 def _write_controls(book: Book, sheet: Any, row: int) -> None:
@@ -261,19 +171,13 @@ def _self_verdict(row: Row) -> str:
     return text if text == "0.00 %" else f"{text}. CHECK"
 
 
-# Stated by the codec, or computed from what it states.
-SELF_REPORTED = (
-    *("kmac_per_pixel", "parameters"),
-    *("uncompressed_bpp", "bits_per_weight", "compression_ratio"),
-)
-
 # Identity and measurements, which are printed; all further columns stand to their right.
 _PRINTED = (
     *("class", "sequence", "cut", "view_set", "codec", "variant", "configuration", "rate_point"),
     *("seed", "status", "reason", "bitstream_bytes", "bpp", "rate_kbps", RATIO),
     *METRICS,
     *("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"),
-    *SELF_REPORTED,
+    *tables.SELF_REPORTED,
 )
 
 
@@ -309,7 +213,7 @@ def write_points(book: Book) -> None:
 
 def _point_head(book: Book, name: str) -> str:
     """A column's name in points.tsv, with what a reader must know beneath it."""
-    if name in SELF_REPORTED:
+    if name in tables.SELF_REPORTED:
         return f"{name}\n(self-reported)"
     return f"{name}\n({book.report.info.timing})" if name.endswith("_seconds") else name
 
@@ -319,7 +223,7 @@ def _write_cell(book: Book, sheet: Any, at: tuple[int, int], name: str, point: P
     reason = str(point.get(reason_column(name)) or "")
     if is_number(value):
         look = {"align": "center"} if name == "seed" else {}
-        sheet.write_number(*at, value, book.style(num_format=_format(name), **look))
+        sheet.write_number(*at, value, book.style(num_format=point_format(name), **look))
     elif isinstance(value, str):
         is_reason = name == "reason"
         sheet.write_string(*at, value, book.reason(align="left") if is_reason else book.style())
@@ -327,11 +231,12 @@ def _write_cell(book: Book, sheet: Any, at: tuple[int, int], name: str, point: P
         sheet.write_string(*at, reason, book.reason(shrink=True))
 
 
-def _format(name: str) -> str:
+def point_format(name: str) -> str:
+    """Excel's number format of a column of points.tsv."""
     if name in METRICS:
         return "0.0000" if name.endswith("_db") else "0.000000"
     special = {"bpp": "0.000000", "rate_kbps": "0.000", "rate_vs_anchor_percent": "0.0"}
-    special |= dict.fromkeys(SELF_REPORTED, "0.00") | {"parameters": "0"}
+    special |= dict.fromkeys(tables.SELF_REPORTED, "0.00") | {"parameters": "0"}
     if name in special:
         return special[name]
     return "0.000" if name.endswith("_seconds") else "0"

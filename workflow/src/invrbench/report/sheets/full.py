@@ -1,0 +1,29 @@
+"""Sheets that are one table each: Full, Complexity, Self-reported."""
+
+from invrbench.report import tables
+from invrbench.report.cells import Table
+from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.tables import set_widths, write_table
+
+
+def write_full(book: Book) -> None:
+    """Write every mean, per class and overall."""
+    _write(book, "Full", tables.full(book.report), filterable=True)
+
+
+def write_complexity(book: Book) -> None:
+    """Write what each codec costs."""
+    _write(book, "Complexity", tables.complexity(book.report))
+
+
+def write_self_reported(book: Book) -> None:
+    """Write what codecs state of themselves, if one does."""
+    table = tables.self_reported(book.report)
+    if table.rows:
+        _write(book, "Self-reported", table, filterable=True)
+
+
+def _write(book: Book, name: str, table: Table, *, filterable: bool = False) -> None:
+    sheet, row = book.sheet(name, table.title, paper="A3")
+    set_widths(sheet, table)
+    write_table(book, sheet, row, table, filterable=filterable)
