@@ -111,6 +111,15 @@ def _view(parser: Parser) -> None:
     _conditions(parser)
 
 
+def _pack(parser: Parser) -> None:
+    parser.add_argument("codec", help="id, or id+variant")
+    _selection(parser)
+    parser.add_argument("--document", default="", help="document number, e.g. m71234")
+    parser.add_argument("--proponent", default="", help="who sends it, e.g. a company")
+    parser.add_argument("--with-encoder", action="store_true", help="fit and encode go along")
+    parser.add_argument("-o", "--output", help="archive to write; <codec>-<conditions>.zip")
+
+
 def _serve(parser: Parser) -> None:
     parser.add_argument("address", help="socket to listen on")
 
@@ -138,6 +147,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "adopt": ("keep", "adopt", _selection, "take a results tree from elsewhere as done"),
     "accept": ("keep", "accept", _accept, "renew keys without running"),
     "expect": ("keep", "expect", _expect, "write the points a codec's folder expects of it"),
+    "pack": ("contribution", "pack", _pack, "a codec's points in one archive, to be sent"),
     "new": ("codecs", "new", _new, "write the folder of a new proposal"),
     "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
 }

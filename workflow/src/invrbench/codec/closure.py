@@ -10,7 +10,7 @@ from invrbench.codec.manifest import Manifest, Verb
 from invrbench.digest import digest_files
 from invrbench.errors import ManifestError
 
-_NOT_CODE = {"README.md", "codec.toml"}
+_NOT_CODE = {"README.md", "codec.toml", "origin.json", "package.json"}
 _NOT_COPIED = {"bitstreams", "models", "__pycache__"}
 
 
@@ -30,6 +30,11 @@ def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
             joint = "" if base.endswith(".") or not base else "."
             names += [base, *(f"{base}{joint}{alias.name}" for alias in node.names)]
     return tuple(names)
+
+
+def imported_names(path: Path) -> tuple[str, ...]:
+    """Dotted names of the modules a Python file imports; none for a file in another language."""
+    return _imports(path, path.stat().st_mtime_ns) if path.suffix == ".py" else ()
 
 
 def _candidates(parts: list[str], roots: tuple[Path, ...]) -> Iterator[Path]:
@@ -60,9 +65,8 @@ def _follow(start: list[Path], roots: tuple[Path, ...]) -> set[Path]:
         if path in files:
             continue
         files.add(path)
-        if path.suffix == ".py":
-            for name in _imports(path, path.stat().st_mtime_ns):
-                waiting += _resolve(name, path, roots)
+        for name in imported_names(path):
+            waiting += _resolve(name, path, roots)
     return files
 
 

@@ -336,3 +336,12 @@ def find_codecs(roots: tuple[Path, ...]) -> dict[str, Manifest]:
                 )
             found |= read_manifest(folder)
     return found
+
+
+def resolved_table(manifest: Manifest) -> dict[str, Any]:
+    """The keys of a manifest's codec.toml as they hold for its variant."""
+    raw = tomllib.loads((manifest.folder / "codec.toml").read_text(encoding="utf-8"))
+    base = {key: value for key, value in raw.items() if key != "variants"}
+    if not manifest.variant:
+        return base
+    return {**_merge(base, raw["variants"][manifest.variant]), "name": manifest.name}
