@@ -1,5 +1,6 @@
 """Several training seeds: their mean, their spread, and when nothing may be said."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from invrbench.compare.seeds import (
 )
 from invrbench.compare.table import OVERALL, bd_rows
 from invrbench.report.content import Report
+from invrbench.report.plots import legend, look_key, looks, write_plots
 from report_points import info, point
 
 METRICS = ("psnr_y_db",)
@@ -209,3 +211,28 @@ def test_a_band_spans_the_lowest_and_the_highest_seed() -> None:
     assert [value for each in found for value in each] == pytest.approx(
         [value for each in expected for value in each]
     )
+
+
+def test_seeds_share_one_look_and_the_plot_names_their_mean() -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    curves = group_curves(normalised(raw))
+    table = looks(curves)
+    assert len({table[look_key(curve)] for curve in curves if curve.key.codec == "new"}) == 1
+    mean = pooled_curves(curves)[1]
+    assert legend(mean, 4, info()) == "new (mean of 3 seeds)"
+    lost = next(p for p in raw if (p["seed"], p["codec"]) == (2, "new"))
+    lost.update(status="failed", psnr_y_db=None, bpp=None, rate_kbps=None)
+    mean = pooled_curves(group_curves(normalised(raw)))[1]
+    assert legend(mean, 4, info()) == "new (mean of 3 seeds): 2 of 3 seeds"
+
+
+def test_a_plot_of_three_seeds_has_a_band_and_one_curve(tmp_path: Path) -> None:
+    raw = run({"S": (1.0, 1.1, 1.2)})
+    about = info(headline_metrics=("psnr_y_db", "psnr_y_db"))
+    write_plots(tmp_path / "three", normalised(raw), about)
+    write_plots(tmp_path / "two", normalised([p for p in raw if p["seed"] != 2]), about)
+    three, two = (
+        (tmp_path / name / "S.psnr_y_db.linear.svg").read_text() for name in ("three", "two")
+    )
+    assert "FillBetweenPolyCollection" in three or "PolyCollection" in three
+    assert "PolyCollection" not in two

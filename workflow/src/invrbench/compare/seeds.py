@@ -160,6 +160,12 @@ def _mean_point(members: Sequence[Point], count: int) -> Point:
     return mean | {SPREAD: spreads}
 
 
+def used_seeds(curve: Curve) -> tuple[int, int]:
+    """How many seeds a curve is the mean of, and how many were run; (1, 1) of a single one."""
+    spreads = [each for point in curve.points for each in point.get(SPREAD, {}).values()]
+    return (spreads[0].used, spreads[0].total) if spreads else (1, 1)
+
+
 def band(curve: Curve, metric: str, rate: str) -> list[tuple[float, float, float]]:
     """(mean rate, lowest quality, highest quality) of a pooled curve's points, by rising rate.
 

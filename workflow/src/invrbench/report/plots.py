@@ -16,6 +16,7 @@ from invrbench.compare.curves import (
     is_chosen,
     is_number,
 )
+from invrbench.compare.seeds import band, pooled_curves, used_seeds
 from invrbench.ctc.conditions import Figure
 from invrbench.digest import write_whole
 from invrbench.report.info import RunInfo, completeness, heading, marks
@@ -44,6 +45,7 @@ _RC: Any = {
     "path.simplify": False,
 }
 _LEGEND_WIDTH = 32
+LookKey = tuple[str, str, str]
 SCALES = ("linear", "log")
 X_AXES = {
     "bpp": "Rate (bit/pixel)",
@@ -69,9 +71,9 @@ class Look:
 HULL = Look(colour="#888888", marker="", line=(0, (1, 1)), width=2.6, fill="full", size=0.0)
 
 
-def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
-    """Look of every drawn curve by (codec, configuration, curve, seed), the same in all plots."""
-    families: dict[str, list[tuple[str, str, str, str]]] = {
+def looks(curves: Sequence[Curve]) -> dict[LookKey, Look]:
+    """Look of every drawn curve by its :func:`look_key`, the same in all plots."""
+    families: dict[str, list[LookKey]] = {
         "anchor": [],
         "proposal": [],
         "published": [],
@@ -80,7 +82,7 @@ def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
         identity = look_key(curve)
         if curve.role in families and not curve.is_hull and identity not in families[curve.role]:
             families[curve.role].append(identity)
-    table: dict[tuple[str, str, str, str], Look] = {}
+    table: dict[LookKey, Look] = {}
     anchors = list(dict.fromkeys(codec for codec, *_ in families["anchor"]))
     for identity in families["anchor"]:
         index = anchors.index(identity[0])
@@ -116,14 +118,17 @@ def looks(curves: Sequence[Curve]) -> dict[tuple[str, str, str, str], Look]:
     return table
 
 
-def look_key(curve: Curve) -> tuple[str, str, str, str]:
-    """What a curve's look depends on: everything but the sequence."""
+def look_key(curve: Curve) -> LookKey:
+    """What a curve's look depends on: codec, configuration and curve, so that seeds share one."""
     key = curve.key
-    return key.codec, key.configuration, key.curve, key.seed
+    return key.codec, key.configuration, key.curve
 
 
 def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Path]:
     """Draw rate over quality of every sequence for the headline metrics, and the figures.
+
+    Several seeds of a codec are drawn as their mean; from three on a band spans the lowest and the
+    highest quality.
 
     Args:
         folder: where ``<sequence>.<metric>.<scale>.{png,svg}`` and ``<figure>.{png,svg}`` go.
@@ -137,7 +142,8 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
     import matplotlib as mpl
 
     drawn = [*points, *class_means(points)]
-    curves = [curve for curve in group_curves(drawn, info.hulls) if curve.role != "control"]
+    grouped = group_curves(drawn, info.hulls)
+    curves = pooled_curves([curve for curve in grouped if curve.role != "control"])
     table = looks(curves)
     written: list[Path] = []
     groups: dict[tuple[str, str], list[Curve]] = {}
@@ -215,7 +221,7 @@ def _with_qp(curve: Curve) -> Curve:
 
 def _draw(
     picture: Picture,
-    table: dict[tuple[str, str, str, str], Look],
+    table: dict[LookKey, Look],
     points: Sequence[Point],
     info: RunInfo,
 ) -> list[Path]:
@@ -287,6 +293,18 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
         markerfacecoloralt="white",
         zorder=1.5 if curve.is_hull else 3 if curve.role == "proposal" else 2,
     )
+    _draw_band(axes, curve, look, column, rate)
+
+
+def _draw_band(axes: Any, curve: Curve, look: Look, column: str, rate: str) -> None:
+    """Shade what lies between the lowest and the highest seed, with bars for black and white."""
+    spans = band(curve, column, rate)
+    if not spans or curve.is_hull:
+        return
+    rates, low, high = zip(*spans, strict=True)
+    colour = look.colour
+    axes.fill_between(rates, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1.8)
+    axes.vlines(rates, low, high, color=colour, linewidth=1.0, zorder=3.5)
 
 
 def _legend_order(curve: Curve) -> tuple[int, str]:
@@ -302,8 +320,12 @@ def legend(curve: Curve, drawn: int, info: RunInfo) -> str:
         name += " [published]"
     if curve.is_hull:
         return name
+    used, total = used_seeds(curve)
+    lost = f"{used} of {total} seeds" if used < total else ""
     expected = sum(point["status"] != "skipped" for point in curve.points)
-    return name if drawn >= expected else f"{name}: {drawn} of {expected} points"
+    if drawn < expected:
+        lost = f"{drawn} of {expected} points{', ' if lost else ''}{lost}"
+    return f"{name}: {lost}" if lost else name
 
 
 def _plain_log_axis(axes: Any) -> None:
