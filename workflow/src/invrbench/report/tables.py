@@ -93,13 +93,13 @@ def headline(report: Report) -> Table:
     info = report.info
     metrics = list(dict.fromkeys(info.headline_metrics))
     columns = (
-        Column("Proposal", 34, "left"),
-        Column("Document", 14),
-        *(Column(f"BD-rate {metric(name).label}", 17) for name in metrics),
-        Column("Sequences in mean", 17),
-        Column("Decode time ratio", 17),
-        Column("kMAC/pixel (self-reported)", 17, self_reported=True),
-        Column("Cross-check", 22),
+        Column("Proposal", 26, "left"),
+        Column("Document", 12),
+        *(Column(f"BD-rate {metric(name).label}", 15) for name in metrics),
+        Column("Sequences in mean", 15),
+        Column("Decode time ratio", 15),
+        Column("kMAC/pixel (self-reported)", 15, self_reported=True),
+        Column("Cross-check", 20),
     )
     members = tested(report, ("proposal",))
     anchor = info.codec(info.headline_anchor).display

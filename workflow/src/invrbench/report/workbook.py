@@ -14,6 +14,7 @@ from invrbench.report.pictures import Drawn
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.charts import write_charts
 from invrbench.report.sheets.configuration import write_configurations
+from invrbench.report.sheets.csv_files import csv_files
 from invrbench.report.sheets.experiment import write_ablation, write_experiment
 from invrbench.report.sheets.full import write_complexity, write_full, write_self_reported
 from invrbench.report.sheets.reference import (
@@ -36,7 +37,7 @@ def write_workbook(
     ablation: Sequence[Row] = (),
     views: Sequence[Row] = (),
     pictures: Sequence[Drawn] = (),
-) -> None:
+) -> dict[str, str]:
     """Write the workbook.
 
     Args:
@@ -48,6 +49,9 @@ def write_workbook(
         ablation: rows of ablation.tsv.
         views: rows of views.tsv.
         pictures: of the conditions.
+
+    Returns:
+        The same cells as CSV, by file name.
     """
     import xlsxwriter
 
@@ -78,3 +82,4 @@ def write_workbook(
     write_points(book)
     workbook.close()
     write_whole(path, out.getvalue())
+    return csv_files(book)

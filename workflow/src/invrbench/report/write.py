@@ -20,15 +20,18 @@ from invrbench.compare.table import (
 )
 from invrbench.digest import md5_file, write_json, write_whole
 from invrbench.errors import RecordError
+from invrbench.report.cells import to_tsv
+from invrbench.report.content import Report
 from invrbench.report.info import RunInfo, completeness, shown_verdict
 from invrbench.report.pictures import Drawn
 from invrbench.report.plots import write_plots
 from invrbench.report.summary import summary_lines
+from invrbench.report.tables import headline as headline_table
 from invrbench.report.workbook import write_workbook
 from invrbench.results.points import VIEW_COLUMNS
 
 FINDING_COLUMNS = ("claim", "sequence", "metric", "budget", "verdict", "numbers")
-TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv", "views.tsv")
+TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv", "views.tsv", "summary.tsv")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,11 @@ def write_report(
     _write_or_remove(folder / "ablation.tsv", ablation, ABLATION_COLUMNS)
     _write_or_remove(folder / "views.tsv", views, VIEW_COLUMNS)
     _replace_plots(folder / "plots", rows_of_points, info)
-    _replace_pictures(folder / "pictures", pictures)
-    write_workbook(
+    _replace_files(
+        folder / "pictures",
+        {name: data for drawn in pictures for name, data in drawn.files.items()},
+    )
+    sheets = write_workbook(
         folder / "results.xlsx",
         rows_of_points,
         rows,
@@ -99,6 +105,9 @@ def write_report(
         views=views,
         pictures=pictures,
     )
+    _replace_files(folder / "csv", {name: text.encode() for name, text in sheets.items()})
+    headline = headline_table(Report(rows_of_points, rows, info))
+    write_whole(folder / "summary.tsv", to_tsv(headline))
     lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
         write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
@@ -165,10 +174,9 @@ def _replace_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> None
                 path.unlink()
 
 
-def _replace_pictures(folder: Path, pictures: Sequence[Drawn]) -> None:
-    """Write the conditions' pictures and remove those that are gone."""
-    files = {name: data for drawn in pictures for name, data in drawn.files.items()}
-    for path in folder.glob("*.png"):
+def _replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder's files and remove those of an earlier report that are gone."""
+    for path in folder.glob("*.*"):
         if path.name not in files:
             path.unlink()
     for name, data in files.items():
@@ -180,7 +188,7 @@ def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[st
     count = completeness(points)
     paths = [path for name in TABLES if (path := folder / name).is_file()]
     paths += [folder / "results.xlsx"]
-    for name in ("plots", "pictures"):
+    for name in ("plots", "pictures", "csv"):
         paths += sorted((folder / name).glob("*.*"))
     return asdict(info) | {
         "schema": 1,

@@ -1,11 +1,13 @@
 """What all sheets share: cell formats, page set-up, and how numbers and reasons are written."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from invrbench.compare.curves import is_number
 from invrbench.compare.table import Row
 from invrbench.report.content import Report, bd_format, cell_reason, is_partial, rounded
 from invrbench.report.info import heading, marks
+from invrbench.report.sheets.grid import Grid
 
 FONT = "Arial"
 GREY = "#7F7F7F"
@@ -17,12 +19,28 @@ WARNING_FILL = "#FCE4D6"
 PAPERS = {"A4": 9, "A3": 8}
 
 
+@dataclass(frozen=True)
+class Block:
+    """Rows of a configuration sheet that hold one tested codec, in the order of the template."""
+
+    sheet: str
+    codec: str
+    first: int
+    last: int
+
+
 class Book:
-    """An open workbook: formats by their properties, sheets with heading and page set-up."""
+    """An open workbook: formats by their properties, sheets with heading and page set-up.
+
+    ``grids`` holds what was written, by sheet; ``blocks`` where tested codecs stand in the sheets
+    of the configurations.
+    """
 
     def __init__(self, workbook: Any, report: Report) -> None:
         self.workbook = workbook
         self.report = report
+        self.grids: dict[str, Grid] = {}
+        self.blocks: list[Block] = []
         self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
     def style(self, **properties: Any) -> Any:
@@ -55,7 +73,7 @@ class Book:
         """
         info = self.report.info
         words = marks(self.report.points, info)
-        sheet = self.workbook.add_worksheet(name)
+        sheet = self.grids[name] = Grid(self.workbook.add_worksheet(name))
         sheet.hide_gridlines(2)
         sheet.set_paper(PAPERS[paper])
         if not portrait:

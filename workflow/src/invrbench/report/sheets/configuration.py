@@ -14,7 +14,7 @@ from invrbench.compare.curves import Curve, CurveKey, Point, can_be_compared, is
 from invrbench.compare.table import OVERALL, Row
 from invrbench.report.content import cell_reason
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Block, Book
 
 _PLANES = ("psnr_y_db", "psnr_u_db", "psnr_v_db")
 _REFERENCE, _TESTED = 2, 10  # C and K: column of the point's name, left and right
@@ -55,8 +55,10 @@ def _write_configuration(book: Book, configuration: str) -> None:
             breaks.append(row)
         reference = info.name(info.headline_anchor, configuration)
         row = _write_heads(book, sheet, row, reference, title)
+        start = row
         for test, anchor in members:
             row = _write_block(book, sheet, row, test, anchor)
+        book.blocks.append(Block(name, title, start, row - 1))
         row = _write_means(book, sheet, row, [test for test, _ in members], configuration) + 2
     if not pairs:
         sheet.write_string(row, 0, "Nothing was tested here.", book.reason(align="left"))

@@ -14,7 +14,7 @@ def write_summary(book: Book) -> None:
     info = book.report.info
     sheet, row = book.sheet("Summary", f"{info.title or info.conditions}: summary")
     first = tables.headline(book.report)
-    sheet.set_column(8, 40, 17)
+    sheet.set_column(8, 40, 15)
     set_widths(sheet, first)
     anchor = info.codec(info.headline_anchor).display
     sheet.write_string(row, 0, f"Reference: {anchor}", book.style(bold=True, font_size=10))
