@@ -50,10 +50,13 @@ class Tested:
 
 
 def tested(report: Report, roles: Sequence[str]) -> list[Tested]:
-    """Tested codecs of these roles, each configuration, curve, view set and seed on its own."""
+    """Tested codecs of these roles, each configuration, curve and view set on its own.
+
+    Several seeds of a codec are one: their mean.
+    """
     found: dict[CurveKey, Tested] = {}
     for wanted in roles:
-        for curve in report.curves:
+        for curve in report.pooled:
             key = without_sequence(curve)
             if curve.role == wanted and curve.key.codec != report.info.headline_anchor:
                 name = f"{report.info.curve_name(curve)} {key.view_set}".strip()
@@ -68,7 +71,7 @@ def without_sequence(curve: Curve) -> CurveKey:
 
 def curves_of(report: Report, key: CurveKey) -> list[Curve]:
     """The curves of a tested codec, one per sequence."""
-    return [curve for curve in report.curves if without_sequence(curve) == key]
+    return [curve for curve in report.pooled if without_sequence(curve) == key]
 
 
 def headline_mean(report: Report, key: CurveKey, column: str, scope: str = OVERALL) -> Row | None:
@@ -197,7 +200,7 @@ def time_ratio(report: Report, curves: Sequence[Curve], column: str) -> Cell:
         anchor = next(
             (
                 each
-                for each in report.curves
+                for each in report.pooled
                 if each.key.codec == report.info.headline_anchor
                 and each.key.sequence == curve.key.sequence
                 and each.key.configuration == configuration
@@ -246,7 +249,7 @@ def complexity(report: Report) -> Table:
     )
     anchors = [
         Tested(without_sequence(curve), report.info.curve_name(curve), "anchor")
-        for curve in report.curves
+        for curve in report.pooled
         if curve.key.codec == report.info.headline_anchor
     ]
     members = {each.key: each for each in (*tested(report, ("proposal", "anchor")), *anchors)}
@@ -311,7 +314,7 @@ def self_reported(report: Report) -> Table:
     )
     formats = ("#,##0", "0.00", "0.000", "0.00")
     rows = []
-    for curve in report.curves:
+    for curve in report.pooled:
         groups: dict[str, list[Point]] = {}
         for point in curve.points:
             if point["status"] == "ok" and any(is_number(point.get(name)) for name in own):
@@ -340,7 +343,7 @@ def curve_place(curve: Curve) -> str:
 def matrix(report: Report, column: str, members: Sequence[Tested], title: str) -> Table:
     """BD-rate of one metric: sequences, classes and overall × tested codecs."""
     keys = {member.key for member in members}
-    present = {curve.key.sequence for curve in report.curves if without_sequence(curve) in keys}
+    present = {curve.key.sequence for curve in report.pooled if without_sequence(curve) in keys}
     rows: list[tuple[Cell, ...]] = []
     bold = []
     for name in dict.fromkeys(report.classes[each] for each in report.sequences if each in present):
@@ -410,15 +413,20 @@ def full(report: Report) -> Table:
     )
     costs = {_key(member.key): _costs(report, member) for member in _all_members(report)}
     overlaps = _smallest_overlaps(report)
-    means = [row for row in report.rows if not row["sequence"] and row["method"] == HEADLINE_METHOD]
+    shown = {without_sequence(curve) for curve in report.pooled}
+    means = [
+        row
+        for row in report.rows
+        if not row["sequence"] and row["method"] == HEADLINE_METHOD and tested_curve(row) in shown
+    ]
     means.sort(
         key=lambda row: (row["class"] != OVERALL, row["anchor"] != report.info.headline_anchor)
     )
     rows = []
     for row in means:
         configuration = str(row["anchor_configuration"])
-        shown = "hardest" if configuration == STRONGEST else configuration
-        anchor = report.info.name(row["anchor"], shown)
+        hardest = configuration == STRONGEST
+        anchor = report.info.name(row["anchor"], "hardest" if hardest else configuration)
         key = tested_curve(row)
         name = report.info.name(key.codec, key.configuration, key.curve, key.seed)
         rows.append(
@@ -448,7 +456,7 @@ def _key(key: CurveKey) -> CurveKey:
 
 
 def _all_members(report: Report) -> list[Tested]:
-    members = {without_sequence(curve): curve for curve in report.curves}
+    members = {without_sequence(curve): curve for curve in report.pooled}
     return [Tested(key, report.info.curve_name(c), c.role) for key, c in members.items()]
 
 

@@ -23,6 +23,7 @@ from invrbench.report.sheets.reference import (
     write_points,
     write_provenance,
 )
+from invrbench.report.sheets.seeds import write_seeds
 from invrbench.report.sheets.summary import write_summary
 from invrbench.report.sheets.views import write_pictures, write_views
 
@@ -72,6 +73,7 @@ def write_workbook(
     write_pictures(book, pictures)
     write_full(book)
     write_configurations(book)
+    write_seeds(book)
     write_ablation(book, ablation)
     write_charts(book)
     write_complexity(book)
