@@ -516,16 +516,31 @@ def read_points(path: Path) -> list[Point]:
     """Points of an earlier points.tsv; numbers are numbers again, empty cells None.
 
     Raises:
-        RecordError: when the file is no points.tsv.
+        RecordError: the file is no points.tsv, or a cell is not what its column holds.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if not {"sequence", "codec", "rate_point", "status"} <= set(reader.fieldnames or ()):
-            raise RecordError(
-                f"{path.name}: no table of points; expected tab-separated columns sequence, "
-                "codec, rate_point, status, … in the first line."
-            )
-        return [{name: _value(name, text) for name, text in row.items()} for row in reader]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if not set(_NEEDED) <= set(reader.fieldnames or ()):
+                raise RecordError(
+                    f"{path.name}: no table of points; expected tab-separated columns sequence, "
+                    "codec, rate_point, status, … in the first line."
+                )
+            return [_point(row, f"{path.name}, line {reader.line_num}") for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path.name}: no table of points in UTF-8 ({error}).") from None
+
+
+_NEEDED = ("sequence", "codec", "rate_point", "status")
+
+
+def _point(row: Mapping[Any, str | None], where: str) -> Point:
+    if None in row:
+        raise RecordError(f"{where}: has more cells than the first line has columns.")
+    for name in _NEEDED:
+        if not row[name]:
+            raise RecordError(f"{where}: has no {name}; every point needs one.")
+    return {name: _value(name, text, where) for name, text in row.items()}
 
 
 _FIRST_NUMBER = POINT_COLUMNS.index("qp")
@@ -539,7 +554,7 @@ _NUMBERS = frozenset(POINT_COLUMNS[_FIRST_NUMBER:]) - {
 }
 
 
-def _value(name: str, text: str | None) -> Any:
+def _value(name: str, text: str | None, where: str) -> Any:
     if not text:
         return None
     if name not in _NUMBERS:
@@ -547,4 +562,7 @@ def _value(name: str, text: str | None) -> Any:
     try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:
-        return None
+        raise RecordError(
+            f"{where}: {name} is {text!r}, which is no number; leave the cell empty and give "
+            f"{reason_column(name)}."
+        ) from None
