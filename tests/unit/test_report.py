@@ -23,7 +23,7 @@ from invrbench.report.write import Written, write_report
 from report_points import CODECS, curve, info, point, points
 
 BUNNY = "bunny-mini@0+32"
-FILES = ("points.tsv", "bd.tsv", "results.xlsx", "run.json")
+FILES = ("points.tsv", "bd.tsv", "summary.tsv", "results.xlsx", "run.json")
 
 
 def small() -> list[dict[str, Any]]:
@@ -59,8 +59,8 @@ def test_a_report_holds_its_four_files_and_a_plot_per_sequence_metric_and_scale(
     report: tuple[Path, Written],
 ) -> None:
     folder, _ = report
-    assert {path.name for path in folder.iterdir()} == {*FILES, "plots"}
-    assert len(list((folder / "plots").iterdir())) == 2 * 2 * 2 * 2
+    assert {path.name for path in folder.iterdir()} == {*FILES, "plots", "csv"}
+    assert len(list((folder / "plots").iterdir())) == 2 * 2 * 2 * 2 + 1  # and the slide
 
 
 def test_run_json_names_every_other_file_and_says_how_complete_the_run_is(

@@ -44,6 +44,23 @@ def test_an_anchor_against_an_equal_codec_is_zero_percent(shared_bench: Bench) -
     assert found and all(float(value) == 0.0 for value in found)
 
 
+def test_a_labelled_report_is_never_overwritten_by_another(shared_bench: Bench) -> None:
+    conditions = shared_bench.root / "ctc/little.yaml"
+    text = conditions.read_text()
+    assert shared_bench.run_all("little", "label=m71234").returncode == 0
+    folder = shared_bench.root / "reports/little/m71234"
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert (folder / "results.xlsx") in before
+    conditions.write_text(text.replace("bd_metrics: [psnr_y_db]", "bd_metrics: [psnr_u_db]"))
+    done = shared_bench.run_all("little", "label=m71234")
+    conditions.write_text(text)
+    assert done.returncode != 0
+    assert "label=m71234: reports/little/m71234 holds a finished report" in done.stderr
+    assert "Choose another label" in done.stderr
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    shutil.rmtree(folder)
+
+
 def test_a_second_run_does_nothing(shared_bench: Bench) -> None:
     before = {p: p.stat().st_mtime_ns for p in shared_bench.root.glob("results/**/*.json")}
     done = shared_bench.run_all("little")

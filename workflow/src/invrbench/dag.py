@@ -17,6 +17,7 @@ from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
 from invrbench.results import paths
 from invrbench.results.handover import hand_over
+from invrbench.results.labels import refuse_other_report
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point, load_plan
 from invrbench.results.records import (
@@ -163,6 +164,7 @@ class Dag:
         )
         dag = cls(plan, settings)
         if not is_worker(sys.argv[1:]):
+            refuse_other_report(plan)
             dag.date_stale_records()
         return dag
 

@@ -13,6 +13,7 @@ from invrbench.report.pictures import draw
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
 from invrbench.results.expected import drift_notes
+from invrbench.results.labels import refuse_other_report, seal_label
 from invrbench.results.own_motion import source_rows
 from invrbench.results.pictures import read_strips
 from invrbench.results.plan import Plan
@@ -164,7 +165,12 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
 
 
 def write_run_report(plan: Plan, *, partial: bool = False) -> Written:
-    """Write the report folder of a plan and its ``summary.txt``."""
+    """Write the report folder of a plan and its ``summary.txt``.
+
+    Raises:
+        ConditionsError: the label's folder holds another finished report.
+    """
+    refuse_other_report(plan)
     rows = collect_points(plan)
     folder = plan.root / plan.report_folder
     info = run_info(plan, rows)
@@ -175,5 +181,7 @@ def write_run_report(plan: Plan, *, partial: bool = False) -> Written:
     ]
     written = write_report(folder, rows, info, partial=partial, views=views, pictures=pictures)
     write_whole(folder / "summary.txt", "\n".join(written.lines) + "\n")
+    if not partial:
+        seal_label(plan)
     logger.info("report: %s (%d points)", plan.report_folder.as_posix(), len(rows))
     return written

@@ -25,6 +25,8 @@ from invrbench.report.content import Report
 from invrbench.report.info import RunInfo, completeness, shown_verdict
 from invrbench.report.pictures import Drawn
 from invrbench.report.plots import write_plots
+from invrbench.report.slide import NAME as SLIDE
+from invrbench.report.slide import draw_slide
 from invrbench.report.summary import summary_lines
 from invrbench.report.tables import headline as headline_table
 from invrbench.report.workbook import write_workbook
@@ -90,7 +92,8 @@ def write_report(
     _write_or_remove(folder / "findings.tsv", _finding_rows(verdicts, info), FINDING_COLUMNS)
     _write_or_remove(folder / "ablation.tsv", ablation, ABLATION_COLUMNS)
     _write_or_remove(folder / "views.tsv", views, VIEW_COLUMNS)
-    _replace_plots(folder / "plots", rows_of_points, info)
+    report = Report(rows_of_points, rows, info)
+    _replace_plots(folder / "plots", report)
     _replace_files(
         folder / "pictures",
         {name: data for drawn in pictures for name, data in drawn.files.items()},
@@ -106,8 +109,7 @@ def write_report(
         pictures=pictures,
     )
     _replace_files(folder / "csv", {name: text.encode() for name, text in sheets.items()})
-    headline = headline_table(Report(rows_of_points, rows, info))
-    write_whole(folder / "summary.tsv", to_tsv(headline))
+    write_whole(folder / "summary.tsv", to_tsv(headline_table(report)))
     lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
         write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
@@ -165,9 +167,10 @@ def _earlier(path: Path) -> list[Point] | None:
         return None
 
 
-def _replace_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> None:
-    """Draw all plots and remove those of sequences that are gone."""
-    written = set(write_plots(folder, points, info))
+def _replace_plots(folder: Path, report: Report) -> None:
+    """Draw all plots and the slide, and remove those of sequences that are gone."""
+    written = {*write_plots(folder, report.points, report.info), folder / SLIDE}
+    write_whole(folder / SLIDE, draw_slide(report))
     for pattern in ("*.png", "*.svg"):
         for path in folder.glob(pattern):
             if path not in written:
