@@ -190,6 +190,17 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "times are no measure of speed.",
     ),
     (
+        "Encode, decode time ratio",
+        "Times of the tested codec over those of the headline anchor: per sequence the geometric "
+        "mean over a curve's points, then the geometric mean over sequences. Only times taken "
+        "alone on one machine and device are compared; else the cell says why not.",
+    ),
+    (
+        "Cross-check",
+        "What others found who decoded and measured the packed bitstreams on their machine: how "
+        "many of how many points were bit-exact or equal within the tolerances of the conditions.",
+    ),
+    (
         "Budget",
         "Optimiser steps of a fit: seconds (≤ 5 s), quick (≤ 20 s), minute (≤ 90 s) on two "
         "cores, paper. A finding reached below paper is an indication.",
