@@ -227,12 +227,13 @@ def _obstacle(test: Curve, anchor: Curve, metric: str) -> str:
                 f"missing-point: {curve.key.codec} lacks {len(curve.incomplete)} of "
                 f"{len(curve.points)}, first {first['rate_point']} ({first['status']})"
             )
+    rate = rate_column(test, anchor)
     for curve in (test, anchor):
         for point in curve.points:
             if not is_number(point.get(metric)):
                 why = point.get(f"{metric}_reason") or "not measured"
                 return f"{why}: {curve.key.codec} {point['rate_point']}"
-            if not is_number(point.get(rate_column(test, anchor))):
+            if not is_number(point.get(rate)):
                 return f"no-rate: {curve.key.codec} {point['rate_point']} has no rate"
     return ""
 
