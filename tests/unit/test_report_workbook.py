@@ -43,7 +43,7 @@ def workbook(path: Path, rows: list[dict[str, Any]], **changes: Any) -> Any:
     with warnings.catch_warnings():
         # openpyxl itself calls datetime.utcnow(), deprecated since Python 3.12
         warnings.simplefilter("ignore", DeprecationWarning)
-        return openpyxl.load_workbook(io.BytesIO(path.read_bytes())), table
+        return openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=True), table
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from invrbench.compare.curves import is_number
 from invrbench.compare.table import Row
 from invrbench.report.content import Report, bd_format, cell_reason, is_partial, rounded
 from invrbench.report.info import heading, marks
+from invrbench.report.sheets.formula import Pen, Term, cell
 from invrbench.report.sheets.grid import Grid
 
 FONT = "Arial"
@@ -17,6 +18,11 @@ MEAN_FILL = "#F2F2F2"
 SELF_REPORTED_FILL = "#FFF2CC"  # of headings: what the codec says of itself
 WARNING_FILL = "#FCE4D6"
 PAPERS = {"A4": 9, "A3": 8}
+_TOLERANCE = 1e-9  # of max(1, |value|): what a formula may differ by from the number of bd.tsv
+_ROW_NAMES = (
+    "sequence", "class", "view_set", "test", "configuration", "curve", "seed", "anchor",
+    "anchor_configuration", "metric", "method",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Book:
     """An open workbook: formats by their properties, sheets with heading and page set-up.
 
     ``grids`` holds what was written, by sheet; ``blocks`` where tested codecs stand in the sheets
-    of the configurations.
+    of the configurations. A BD-rate is computed in one cell, from the points on its sheet; every
+    other cell that shows it refers to that one, so that sheets with computations are filled first.
     """
 
     def __init__(self, workbook: Any, report: Report) -> None:
@@ -41,6 +48,8 @@ class Book:
         self.report = report
         self.grids: dict[str, Grid] = {}
         self.blocks: list[Block] = []
+        self._reserved: set[str] = set()
+        self._computed: dict[tuple[Any, ...], Term] = {}
         self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
     def style(self, **properties: Any) -> Any:
@@ -63,6 +72,18 @@ class Book:
         }
         return self.style(**(look | properties))
 
+    def reserve(self, *names: str) -> None:
+        """Give sheets their place among the tabs; each has to be filled later."""
+        for name in names:
+            self.grids[name] = Grid(self.workbook.add_worksheet(name))
+            self._reserved.add(name)
+
+    def _worksheet(self, name: str) -> Grid:
+        if name not in self._reserved:
+            self.reserve(name)
+        self._reserved.remove(name)
+        return self.grids[name]
+
     def sheet(
         self, name: str, title: str, *, paper: str = "A4", portrait: bool = False
     ) -> tuple[Any, int]:
@@ -73,7 +94,7 @@ class Book:
         """
         info = self.report.info
         words = marks(self.report.points, info)
-        sheet = self.grids[name] = Grid(self.workbook.add_worksheet(name))
+        sheet = self._worksheet(name)
         sheet.hide_gridlines(2)
         sheet.set_paper(PAPERS[paper])
         if not portrait:
@@ -121,11 +142,30 @@ class Book:
         else:
             sheet.write_blank(*at, None, self.style(**properties))
 
-    def bd(self, sheet: Any, at: tuple[int, int], row: Row | None, **properties: Any) -> None:
+    def pen(self, sheet: Any) -> Pen:
+        """Writes workings onto a sheet."""
+        return Pen(sheet.beneath, self.style(num_format="0.0000", font_color=GREY, font_size=8))
+
+    def bd(
+        self,
+        sheet: Any,
+        at: tuple[int, int],
+        row: Row | None,
+        *,
+        formula: Term | None = None,
+        **properties: Any,
+    ) -> None:
         """Write a BD-rate as a fraction shown in percent, or its reason.
 
         A partial overlap stands behind the number, as do the sequences of a mean: both are part
         of the number format, so that the cell stays a number.
+
+        Args:
+            sheet: where.
+            at: row and column.
+            row: of bd.tsv; None: not part of these conditions.
+            formula: what computes it here; None: refer to the cell that does, if there is one.
+            properties: of XlsxWriter, of the cell's format.
         """
         if row is None:
             sheet.write_string(*at, "–", self.reason(**properties))
@@ -133,13 +173,32 @@ class Book:
             look = {"align": "center"} | properties
             if is_partial(row):
                 look |= {"font_color": GREY}
-            sheet.write_number(
-                *at,
-                rounded(row["bd_rate_percent"] / 100),
-                self.style(num_format=bd_format(row), **look),
-            )
+            value = rounded(row["bd_rate_percent"] / 100)
+            shape = self.style(num_format=bd_format(row), **look)
+            found = self._formula(sheet, at, row, formula)
+            if found is None:
+                sheet.write_number(*at, value, shape)
+            else:
+                sheet.write_formula(*at, f"={found.text}", shape, value)
         else:
             sheet.write_string(*at, cell_reason(row), self.reason(text_wrap=True, **properties))
+
+    def _formula(
+        self, sheet: Any, at: tuple[int, int], row: Row, formula: Term | None
+    ) -> Term | None:
+        """The formula given, or a reference to the cell that has one.
+
+        One that does not give the number of bd.tsv is not used: rates of published curves are
+        rounded, and kbit/s on the sheet then differ from the bit/pixel that were compared.
+        """
+        key = tuple(row.get(name) for name in _ROW_NAMES)
+        if formula is None:
+            return self._computed.get(key)
+        value = row["bd_rate_percent"] / 100
+        if abs(formula.value - value) > _TOLERANCE * max(1.0, abs(value)):
+            return None
+        self._computed.setdefault(key, cell(*at, value, sheet.get_name()))
+        return formula
 
 
 def _escaped(text: str) -> str:

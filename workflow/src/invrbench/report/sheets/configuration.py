@@ -3,18 +3,24 @@
 Columns keep the letters of that template: D rate, E to G PSNR, H to J times of the reference;
 L to R the same of the tested codec; T to V BD-rate piecewise cubic, W to Y cubic. The headline
 metrics that are no PSNR of a plane follow behind. Every BD cell stands on the first row of its
-block, whose points lie in the rows below it, so that a formula can later take its place.
+block and is computed from the points in the rows below it: workings stand to the right, folded
+away and outside the print area. Means are computed from the BD cells above them, of those whose
+overlap suffices.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from invrbench.compare.bd import MIN_OVERLAP
 from invrbench.compare.curves import Curve, CurveKey, Point, can_be_compared, is_number
 from invrbench.compare.table import OVERALL, Row
 from invrbench.report.content import cell_reason
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import GREY, MEAN_FILL, Block, Book
+from invrbench.report.sheets.block_workings import Computed, Side, Workings
+from invrbench.report.sheets.formula import Range, Term, at_least, equal_to, mean_where, quoted
 
 _PLANES = ("psnr_y_db", "psnr_u_db", "psnr_v_db")
 _REFERENCE, _TESTED = 2, 10  # C and K: column of the point's name, left and right
@@ -39,6 +45,11 @@ def extra_metrics(book: Book) -> list[str]:
     return [column for column in headline if column not in _PLANES]
 
 
+def _workings(book: Book) -> Workings:
+    extras = extra_metrics(book)
+    return Workings(_EXTRA + 3 * len(extras) + 1, _PLANES, tuple(extras))
+
+
 def _write_configuration(book: Book, configuration: str) -> None:
     info = book.report.info
     name = configuration.upper()
@@ -56,10 +67,13 @@ def _write_configuration(book: Book, configuration: str) -> None:
         reference = info.name(info.headline_anchor, configuration)
         row = _write_heads(book, sheet, row, reference, title)
         start = row
+        blocks = []
         for test, anchor in members:
-            row = _write_block(book, sheet, row, test, anchor)
+            blocks.append(_write_block(book, sheet, row, test, anchor))
+            row = blocks[-1].stop
         book.blocks.append(Block(name, title, start, row - 1))
-        row = _write_means(book, sheet, row, [test for test, _ in members], configuration) + 2
+        tests = [test for test, _ in members]
+        row = _write_means(book, sheet, row, tests, configuration, blocks) + 2
     if not pairs:
         sheet.write_string(row, 0, "Nothing was tested here.", book.reason(align="left"))
     notes = (
@@ -68,6 +82,7 @@ def _write_configuration(book: Book, configuration: str) -> None:
         "one cubic polynomial."
     )
     sheet.write_string(row, 0, notes, book.style(font_color=GREY, font_size=8))
+    sheet.print_area(0, 0, row, _workings(book).start - 2)
     sheet.freeze_panes(first, 3)
     sheet.set_h_pagebreaks(breaks[1:])
 
@@ -115,6 +130,7 @@ def _set_columns(book: Book, sheet: Any) -> None:
     for index in range(len(extra_metrics(book))):
         sheet.set_column(_EXTRA + 3 * index, _EXTRA + 3 * index + 1, 9)
         sheet.set_column(_EXTRA + 3 * index + 2, _EXTRA + 3 * index + 2, 13)
+    _workings(book).hide(sheet)
 
 
 def _write_heads(book: Book, sheet: Any, row: int, reference: str, tested: str) -> int:
@@ -140,10 +156,21 @@ def _write_heads(book: Book, sheet: Any, row: int, reference: str, tested: str) 
         sheet.merge_range(row, start, row, start + 2, label, head)
         for offset, text in enumerate(("Reference", "Tested", "BD-rate")):
             sheet.write_string(row + 1, start + offset, text, head)
+    _workings(book).write_heads(book, sheet, row)
     return row + 2
 
 
-def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | None) -> int:
+@dataclass(frozen=True)
+class _Written:
+    """A block as it stands: rows, and what was computed, by metric and method."""
+
+    start: int
+    stop: int
+    sequence_class: str
+    computed: dict[tuple[str, str], Computed]
+
+
+def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | None) -> _Written:
     """Points of a sequence, highest rate on top, with the BD-rates on the first row."""
     info = book.report.info
     still = info.is_still(test.key.sequence, book.report.points)
@@ -176,8 +203,24 @@ def _write_block(book: Book, sheet: Any, row: int, test: Curve, anchor: Curve | 
                 book.number(sheet, at, point.get(extra), text, reason, **line)
     if anchor is None:
         sheet.write_string(row, _REFERENCE, "no reference here", book.reason(**_TOP))
-    _write_bd(book, sheet, row, test.key, anchor)
-    return row + rows
+    curves = [points for _, _, points in sides]
+    computed = _write_bd(book, sheet, row, test.key, anchor, _cells(book, row, curves, rate))
+    return _Written(row, row + rows, test.sequence_class, computed)
+
+
+def _cells(book: Book, row: int, curves: Sequence[Sequence[Point]], rate: str) -> tuple[Side, Side]:
+    """Where the points of both sides stand."""
+    sides = []
+    for index, (start, points) in enumerate(zip((_REFERENCE, _TESTED), curves, strict=True)):
+        columns = {name: start + 2 + plane for plane, name in enumerate(_PLANES)}
+        for extra, name in enumerate(extra_metrics(book)):
+            columns[name] = _EXTRA + 3 * extra + index
+        ranges = {
+            name: Range(row, column, tuple(point.get(name) for point in points))
+            for name, column in columns.items()
+        }
+        sides.append(Side(Range(row, start + 1, tuple(p.get(rate) for p in points)), ranges))
+    return sides[0], sides[1]
 
 
 def _block_rows(test: Curve, anchor: Curve | None) -> int:
@@ -228,37 +271,68 @@ def _bd_row(
     return book.report.row(test, anchor, configuration, column, scope=scope, method=method)
 
 
-def _write_bd(book: Book, sheet: Any, row: int, test: CurveKey, anchor: Curve | None) -> None:
+def _write_bd(
+    book: Book,
+    sheet: Any,
+    row: int,
+    test: CurveKey,
+    anchor: Curve | None,
+    sides: tuple[Side, Side],
+) -> dict[tuple[str, str], Computed]:
+    """Write the BD cells of a block and what they are computed from."""
+
     def cell(column: str, method: str) -> Row | None:
         if anchor is None:
             return book.report.row(test, "", "", column)
         return _bd_row(book, test, anchor.key.configuration, column, method)
 
+    wanted = {
+        column: [m for m in _BD if _has_number(cell(column, m))]
+        for column in (*_PLANES, *extra_metrics(book))
+        if _has_number(cell(column, "pchip"))
+    }
+    found = _workings(book).lay(book.pen(sheet), row, sides, wanted)
+    formulas = {key: computed.bd_rate for key, computed in found.items()}
     for method, start in _BD.items():
         cells = [cell(column, method) for column in _PLANES]
-        _write_three(book, sheet, row, start, cells, _TOP)
+        texts = [formulas.get((column, method)) for column in _PLANES]
+        _write_three(book, sheet, (row, start), cells, texts, _TOP)
     for index, column in enumerate(extra_metrics(book)):
         at = (row, _EXTRA + 3 * index + 2)
-        book.bd(sheet, at, cell(column, "pchip"), **_TOP)
+        formula = formulas.get((column, "pchip"))
+        book.bd(sheet, at, cell(column, "pchip"), formula=formula, **_TOP)
+    return found
+
+
+def _has_number(row: Row | None) -> bool:
+    return row is not None and is_number(row["bd_rate_percent"])
 
 
 def _write_three(
-    book: Book, sheet: Any, row: int, start: int, cells: Sequence[Row | None], look: dict[str, Any]
+    book: Book,
+    sheet: Any,
+    at: tuple[int, int],
+    cells: Sequence[Row | None],
+    formulas: Sequence[Term | None],
+    look: dict[str, Any],
 ) -> None:
     """Y, U and V; one reason common to all three is written once, across them."""
-    reasons = {
-        cell_reason(cell) if cell and not is_number(cell["bd_rate_percent"]) else None
-        for cell in cells
-    }
+    row, start = at
+    reasons = {cell_reason(cell) if cell and not _has_number(cell) else None for cell in cells}
     if len(reasons) == 1 and (reason := reasons.pop()):
         sheet.merge_range(row, start, row, start + 2, reason, book.reason(**look))
         return
-    for index, cell in enumerate(cells):
-        book.bd(sheet, (row, start + index), cell, **look)
+    for index, (cell, formula) in enumerate(zip(cells, formulas, strict=True)):
+        book.bd(sheet, (row, start + index), cell, formula=formula, **look)
 
 
 def _write_means(
-    book: Book, sheet: Any, row: int, tests: Sequence[Curve], configuration: str
+    book: Book,
+    sheet: Any,
+    row: int,
+    tests: Sequence[Curve],
+    configuration: str,
+    blocks: Sequence[_Written],
 ) -> int:
     classes = list(dict.fromkeys(test.sequence_class for test in tests))
     look = {"bg_color": MEAN_FILL, "bold": True, **_TOP}
@@ -269,6 +343,9 @@ def _write_means(
         found = _bd_row(book, key, configuration, column, method, scope)
         return found or book.report.row(tests[0].key, "", "", column)
 
+    def formula(at: int, column: str, method: str, scope: str) -> Term | None:
+        return _mean_formula(book, blocks, at, (column, method), scope)
+
     for scope in [*classes, OVERALL]:
         for column in range(last):
             sheet.write_blank(row, column, None, book.style(**look))
@@ -276,9 +353,36 @@ def _write_means(
         sheet.write_string(row, 0, label, book.style(**look))
         for method, start in _BD.items():
             cells = [mean(column, method, scope) for column in _PLANES]
-            _write_three(book, sheet, row, start, cells, look)
+            texts = [formula(start + i, c, method, scope) for i, c in enumerate(_PLANES)]
+            _write_three(book, sheet, (row, start), cells, texts, look)
         for index, extra in enumerate(extra_metrics(book)):
-            cell = mean(extra, "pchip", scope)
-            book.bd(sheet, (row, _EXTRA + 3 * index + 2), cell, **look)
+            at = _EXTRA + 3 * index + 2
+            text = formula(at, extra, "pchip", scope)
+            book.bd(sheet, (row, at), mean(extra, "pchip", scope), formula=text, **look)
         row += 1
     return row
+
+
+def _mean_formula(
+    book: Book, blocks: Sequence[_Written], column: int, key: tuple[str, str], scope: str
+) -> Term | None:
+    """The mean of a column's BD cells whose overlap suffices; None if none does."""
+    used = [
+        block.computed[key].bd_rate.value
+        for block in blocks
+        if key in block.computed
+        and block.computed[key].overlap.value >= MIN_OVERLAP
+        and scope in (OVERALL, block.sequence_class)
+    ]
+    if not used:
+        return None
+    first, count = blocks[0].start, blocks[-1].stop - blocks[0].start
+
+    def cells(index: int) -> Range:
+        return Range(first, index, (None,) * count)
+
+    conditions = [(cells(_workings(book).pair(key[0])), at_least(MIN_OVERLAP))]
+    if scope != OVERALL:
+        conditions.append((cells(0), equal_to(scope)))
+    value = math.fsum(used) / len(used)
+    return mean_where(cells(column), conditions, value=value, otherwise=quoted("withheld"))

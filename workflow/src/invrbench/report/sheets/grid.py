@@ -21,6 +21,11 @@ class Grid:
         method: Callable[..., Any] = getattr(self._sheet, name)
         return method
 
+    @property
+    def beneath(self) -> Any:
+        """The worksheet itself, for cells that no CSV shows: workings."""
+        return self._sheet
+
     def write_number(self, row: int, column: int, value: float, *look: Any) -> None:
         """Write a number."""
         self.values[row, column] = value
