@@ -120,6 +120,22 @@ def _pack(parser: Parser) -> None:
     parser.add_argument("-o", "--output", help="archive to write; <codec>-<conditions>.zip")
 
 
+def _crosscheck(parser: Parser) -> None:
+    parser.add_argument("package", help="archive made by `invrbench pack`")
+    parser.add_argument("--within", default="", help="begin nothing after this time, e.g. 3h, 90m")
+    parser.add_argument("--frames", default="", help="compare these alone, first+count: 0+16")
+    parser.add_argument("--only", default="", help="codecs/sequences/points, shell patterns")
+    parser.add_argument("--by", default="", help="the cross-checker, e.g. a company")
+    parser.add_argument("--report", help="folder to write; reports/crosscheck/<codec>-<conditions>")
+
+
+def _diff(parser: Parser) -> None:
+    parser.add_argument("old", help="report folder, or a points.tsv")
+    parser.add_argument("new", help="report folder, or a points.tsv")
+    parser.add_argument("-o", "--output", help="folder for diff.tsv, diff.md and diff.json")
+    _json(parser)
+
+
 def _serve(parser: Parser) -> None:
     parser.add_argument("address", help="socket to listen on")
 
@@ -148,6 +164,8 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "accept": ("keep", "accept", _accept, "renew keys without running"),
     "expect": ("keep", "expect", _expect, "write the points a codec's folder expects of it"),
     "pack": ("contribution", "pack", _pack, "a codec's points in one archive, to be sent"),
+    "crosscheck": ("contribution", "crosscheck", _crosscheck, "check another's archive"),
+    "diff": ("compare_reports", "diff", _diff, "what changed between two reports, and why"),
     "new": ("codecs", "new", _new, "write the folder of a new proposal"),
     "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
 }

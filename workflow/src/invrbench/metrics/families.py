@@ -37,6 +37,8 @@ class Family:
 
 RENDER = "render"  # measured against another point's decoded pictures instead of the source
 VIEW = "view"  # of scenes only
+# measured of every frame by itself, so that some frames of a video give the values they have in it
+FRAME_BY_FRAME = ("picture", "perceptual")
 
 FAMILIES: dict[str, Family] = {
     family.name: family

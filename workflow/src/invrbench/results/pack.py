@@ -23,7 +23,7 @@ from invrbench.ctc.sequences import load_sequences
 from invrbench.ctc.tolerances import tolerances
 from invrbench.digest import md5_file
 from invrbench.errors import ConditionsError, InputError
-from invrbench.metrics.families import RENDER
+from invrbench.metrics.measurement import LOSSLESS
 from invrbench.results import paths
 from invrbench.results.lock import environment_lock, git_state
 from invrbench.results.package import ENCODER, KIND, SCHEMA
@@ -33,6 +33,11 @@ from invrbench.results.records import read_usable_record
 
 Content = bytes | Path
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip archive can say
+_PLANES = ("psnr_y_db", "psnr_u_db", "psnr_v_db")
+WITHHELD = {
+    "status": "skipped",
+    "reason": "its bitstream is lossless, and the sequence may not be published",
+}
 _TIMES = ("fit_seconds", "encode_seconds", "decode_seconds", "machine", "device", "timing")
 # of codec.toml: what stays as it is; all else belongs to verbs that are not in the package
 _KEPT = ("schema", "name", "summary", "paper", "document", "contact", "licence", "role", "joins")
@@ -103,7 +108,9 @@ def gather(plan: Plan, codec: str) -> Contribution:
         if point.address.codec != codec:
             continue
         rows = tuple(point_rows(plan, point))
-        if rows[0]["status"] == "ok":
+        if rows[0]["status"] == "ok" and _gives_the_source_away(point, rows):
+            left_out += [row | WITHHELD for row in rows]
+        elif rows[0]["status"] == "ok":
             packed.append(PackedPoint(point, rows, _bitstream_name(point)))
         else:
             left_out += rows
@@ -123,6 +130,12 @@ def gather(plan: Plan, codec: str) -> Contribution:
         for row in point_rows(plan, point)
     ]
     return Contribution(plan, manifest, tuple(packed), tuple(left_out), tuple(anchors))
+
+
+def _gives_the_source_away(point: Point, rows: Iterable[Row]) -> bool:
+    """Whether a bitstream holds samples that are their owner's, all of them."""
+    is_lossless = all(row.get(f"{name}_reason") == LOSSLESS for row in rows for name in _PLANES)
+    return is_lossless and point.source.may_publish == "no"
 
 
 def _bitstream_name(point: Point) -> str:
@@ -307,15 +320,9 @@ def _claims(contribution: Contribution) -> list[Row]:
     rows = []
     for each in contribution.packed:
         other = each.point.uncompressed
-        render = {"uncompressed_file": files[other.address]} if _is_there(other, files) else {}
-        if other is not None and not render and RENDER in each.point.family_keys:
-            render = {"uncompressed_file": ""}
+        render = {} if other is None else {"uncompressed_file": files.get(other.address, "")}
         rows += [row | {"file": each.file} | render for row in each.rows]
     return rows
-
-
-def _is_there(other: Point | None, files: Mapping[Any, str]) -> bool:
-    return other is not None and other.address in files
 
 
 def _views(contribution: Contribution) -> list[Row]:

@@ -9,6 +9,7 @@ RESULTS = Path("results")
 SOURCES = RESULTS / ".sources"
 FRAMES = RESULTS / ".frames"
 JOBS = RESULTS / ".jobs"
+CROSSCHECKS = RESULTS / ".crosscheck"
 LOCK = RESULTS / ".lock"
 RUN_PLAN = RESULTS / ".plan"
 MD5_CACHE = RESULTS / ".md5"

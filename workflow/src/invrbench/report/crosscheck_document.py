@@ -1,0 +1,141 @@
+"""crosscheck.docx: what a cross-checker sends to the group, with room for words of their own."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from invrbench.report.blocks import (
+    Block,
+    Bullets,
+    Commands,
+    Document,
+    Heading,
+    Tabled,
+    Words,
+    only,
+)
+from invrbench.report.cells import Table
+from invrbench.report.crosscheck import (
+    Crosscheck,
+    bd_sentence,
+    bd_table,
+    facts,
+    headline_metrics,
+    info_of,
+    label,
+    points_table,
+    sentence,
+    tolerances_table,
+)
+from invrbench.report.word import write_docx
+
+ORGANISATION = (
+    "INTERNATIONAL ORGANISATION FOR STANDARDISATION",
+    "ORGANISATION INTERNATIONALE DE NORMALISATION",
+    "ISO/IEC JTC 1/SC 29",
+    "CODING OF MOVING PICTURES AND AUDIO",
+)
+
+
+def write_document(path: Path, check: Crosscheck) -> None:
+    """Write the cross-check as a Word file, the same bytes for the same results."""
+    write_docx(path, document(check), info_of(check).created, path.parent)
+
+
+def document(check: Crosscheck) -> Document:
+    """The cross-check as a document: verdict, tables, environment, commands, placeholders."""
+    of = check.package.document or check.package.value["name"]
+    title = f"Cross-check of {of}: {check.name}"
+    front = (
+        ("Title", Words(title)),
+        ("Source", Words(check.by) if check.by else _ask("cross-checker and company")),
+        ("Document", _ask("number of this document")),
+        ("Status", _ask("input document")),
+        ("Purpose", Words("Information")),
+    )
+    return Document(
+        organisation=tuple(Words(line) for line in ORGANISATION),
+        front=front,
+        title=title,
+        running=f"{title} · package md5 {check.package.md5}",
+        blocks=tuple(_blocks(check)),
+    )
+
+
+def _ask(what: str) -> Words:
+    return Words(f"[{what}]", "placeholder")
+
+
+def _blocks(check: Crosscheck) -> Iterable[Block]:
+    yield Heading("Summary")
+    yield Words(sentence(check))
+    yield Words(bd_sentence(check))
+    if check.notes:
+        yield Bullets(check.notes)
+    yield _ask("what else the cross-checker observed, in their own words")
+    yield Heading("Circumstances")
+    yield Tabled(facts(check), "The package, the machines and the outcome")
+    yield Heading("Results by point")
+    yield Words(
+        "Every bitstream was decoded by the packed decoder, in the sandbox named above, and "
+        "measured against the source of the machine that checks it. A point is bit-exact if the "
+        "md5 of its bitstream and of its decoded frames are those that were claimed and no "
+        "claimed value is contradicted."
+    )
+    yield Tabled(_verdicts(check), "Verdicts", is_small=len(check.checked) > 40)
+    for name in headline_metrics(check):
+        yield Tabled(_metric(check, name), f"{label(name)}, claimed and measured")
+    yield Tabled(tolerances_table(check), "Tolerances of the compared values")
+    yield Heading("BD-rate")
+    yield Words(bd_sentence(check))
+    if check.moves:
+        yield Tabled(_headline_bd(check), "BD-rate as claimed and as measured again")
+    yield Heading("How to repeat this")
+    yield Commands(tuple(_commands(check)))
+    yield Heading("Intellectual property")
+    yield _ask("statement of the cross-checker's company, if any")
+
+
+def _columns(table: Table, heads: Iterable[str]) -> Table:
+    wanted = list(heads)
+    return only(table, [index for index, head in enumerate(table.heads) if head in wanted])
+
+
+_KEYS = ("Sequence", "Configuration", "Rate point")
+
+
+def _verdicts(check: Crosscheck) -> Table:
+    heads = (*_KEYS, "Bytes claimed", "Bytes measured", "Decoded md5", "Verdict", "Why")
+    return _columns(points_table(check), heads)
+
+
+def _metric(check: Crosscheck, name: str) -> Table:
+    """Claimed, measured and difference of one headline metric."""
+    table = points_table(check)
+    metrics = headline_metrics(check)
+    first = table.heads.index("Decoded md5") + 1 + 4 * metrics.index(name)
+    keys = [index for index, head in enumerate(table.heads) if head in (*_KEYS, "Views")]
+    part = only(table, [*keys, *range(first, first + 4)])
+    return Table(part.name, part.title, part.columns, part.rows)
+
+
+def _headline_bd(check: Crosscheck) -> Table:
+    """BD-rates by the headline metrics against the headline anchor, if it is among them."""
+    value = check.package.value["conditions"]["value"]
+    anchor = value.get("headline", {}).get("anchor")
+    table = bd_table(check)
+    chosen = [
+        row
+        for row, move in zip(table.rows, check.moves, strict=True)
+        if move["metric"] in headline_metrics(check) and move["anchor"] == anchor
+    ]
+    return Table(
+        table.name, table.title, table.columns, tuple(chosen or table.rows), notes=table.notes
+    )
+
+
+def _commands(check: Crosscheck) -> Iterable[str]:
+    yield f"md5sum {check.package.path.name}    # {check.package.md5}"
+    yield f"invrbench crosscheck {check.package.path.name}"
+    for each in check.package.value["commands"][2:]:
+        yield f"# {each['what']}"
+        yield str(each["command"])
