@@ -23,7 +23,10 @@ from invrbench.report.write import Written, write_report
 from report_points import CODECS, curve, info, point, points
 
 BUNNY = "bunny-mini@0+32"
-FILES = ("points.tsv", "bd.tsv", "summary.tsv", "results.xlsx", "run.json")
+FILES = (
+    *("points.tsv", "bd.tsv", "summary.tsv", "results.xlsx", "run.json"),
+    *("contribution.docx", "contribution.md"),
+)
 
 
 def small() -> list[dict[str, Any]]:

@@ -165,7 +165,7 @@ def to_markdown(table: Table) -> str:
     left = [column.align == "left" for column in table.columns]
     lines = [_pipes(table.heads), _pipes([":--" if each else ":-:" for each in left])]
     for index, row in enumerate(table.rows):
-        shown = [_escaped(cell.shown) for cell in row]
+        shown = [escaped(cell.shown) for cell in row]
         if index in table.bold:
             shown = [f"**{each}**" if each else "" for each in shown]
         lines.append(_pipes(shown))
@@ -176,6 +176,6 @@ def _pipes(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(shown: str) -> str:
+def escaped(shown: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", " ".join(shown.split()))

@@ -1,8 +1,9 @@
 """RD plots of every sequence and the conditions' figures, the same bytes on every run."""
 
 import io
+import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from invrbench.compare.curves import (
 )
 from invrbench.compare.seeds import band, pooled_curves, used_seeds
 from invrbench.ctc.conditions import Figure
-from invrbench.digest import write_whole
+from invrbench.digest import digest_value, write_whole
 from invrbench.report.info import RunInfo, completeness, heading, marks
 from invrbench.report.metrics import metric
 
@@ -47,6 +48,7 @@ _RC: Any = {
 _LEGEND_WIDTH = 32
 LookKey = tuple[str, str, str]
 SCALES = ("linear", "log")
+MAX_NAME_BYTES = 160  # of 255 that file systems allow, with metric, scale and a temporary name
 X_AXES = {
     "bpp": "Rate (bit/pixel)",
     "rate_kbps": "Rate (kbit/s)",
@@ -146,24 +148,40 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
     curves = pooled_curves([curve for curve in grouped if curve.role != "control"])
     table = looks(curves)
     written: list[Path] = []
-    groups: dict[tuple[str, str], list[Curve]] = {}
-    for curve in curves:
-        groups.setdefault((curve.key.sequence, curve.key.view_set), []).append(curve)
     with mpl.rc_context(_RC):
-        for (sequence, views), members in groups.items():
+        for (sequence, views), members in _by_place(curves).items():
             for column in dict.fromkeys(info.headline_metrics):
-                name = sequence.replace(" ", "-")
-                stem = ".".join(part for part in (name, views, column) if part)
                 rate = _rate(sequence, points, info)
                 if any(curve.drawable(column, rate) for curve in members):
                     title = f"{sequence} {views}".strip()
-                    picture = Picture(folder / stem, title, tuple(members), column, rate)
+                    stem = folder / plot_stem(sequence, views, column)
+                    picture = Picture(stem, title, tuple(members), column, rate)
                     written += _draw(picture, table, points, info)
         for figure in info.figures:
             picture = figure_picture(folder, figure, curves, points, info)
             if picture.curves:
                 written += _draw(picture, table, points, info)
     return written
+
+
+def _by_place(curves: Iterable[Curve]) -> dict[tuple[str, str], list[Curve]]:
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves:
+        groups.setdefault((curve.key.sequence, curve.key.view_set), []).append(curve)
+    return groups
+
+
+def plot_stem(sequence: str, view_set: str, column: str) -> str:
+    """Name of a sequence's plots up to the scale, short enough for every file system.
+
+    >>> plot_stem("Cactus@0+32", "", "psnr_y_db"), plot_stem("mean of UVG", "test", "vmaf")
+    ('Cactus@0+32.psnr_y_db', 'mean-of-UVG.test.vmaf')
+    """
+    name = re.sub(r"[^\w.@+-]", "-", sequence)
+    if len(name.encode()) > MAX_NAME_BYTES:
+        kept = name.encode()[: MAX_NAME_BYTES - 9].decode(errors="ignore")
+        name = f"{kept}-{digest_value(name)[:8]}"
+    return ".".join(part for part in (name, view_set, column) if part)
 
 
 @dataclass(frozen=True)

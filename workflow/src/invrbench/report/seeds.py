@@ -178,4 +178,4 @@ def _is_headline(report: Report, row: Row) -> bool:
         curve=row["curve"],
         seed=pooled_seed(row["n_total"]),
     )
-    return report.strongest.get((row["anchor"], key)) == row["anchor_configuration"]
+    return bool(report.strongest.get((row["anchor"], key)) == row["anchor_configuration"])

@@ -31,6 +31,7 @@ from invrbench.report.metrics import metric
 
 STATES = ("failed", "missing", "stale", "skipped")
 NOT_CHECKED = "not yet"
+IN_MEAN = "Sequences in mean"
 SHARED = "shared machine"
 # Stated by the codec, or computed from what it states.
 SELF_REPORTED = (
@@ -76,14 +77,16 @@ def curves_of(report: Report, key: CurveKey) -> list[Curve]:
 
 def headline_mean(report: Report, key: CurveKey, column: str, scope: str = OVERALL) -> Row | None:
     """The mean against the headline anchor, or the reason why the codec has no anchor at all."""
-    return report.headline_mean(key, column, scope) or _alone(report, key, column)
+    return report.headline_mean(key, column, scope) or _alone(report, key, column, scope)
 
 
-def _alone(report: Report, key: CurveKey, column: str) -> Row | None:
+def _alone(report: Report, key: CurveKey, column: str, scope: str) -> Row | None:
     rows = [
         row
         for row in report.rows
-        if replace(tested_curve(row), sequence="") == key and row["metric"] == column
+        if replace(tested_curve(row), sequence="") == key
+        and row["metric"] == column
+        and scope in (row["class"], OVERALL)
     ]
     return rows[0] if rows and not any(row["anchor"] for row in rows) else None
 
@@ -99,7 +102,7 @@ def headline(report: Report) -> Table:
         Column("Proposal", 26, "left"),
         Column("Document", 12),
         *(Column(f"BD-rate {metric(name).label}", 15) for name in metrics),
-        Column("Sequences in mean", 15),
+        Column(IN_MEAN, 15),
         Column("Decode time ratio", 15),
         Column("kMAC/pixel (self-reported)", 15, self_reported=True),
         Column("Cross-check", 20),
@@ -248,7 +251,11 @@ def complexity(report: Report) -> Table:
         Column("Learned decoder bytes", 14),
     )
     anchors = [
-        Tested(without_sequence(curve), report.info.curve_name(curve), "anchor")
+        Tested(
+            without_sequence(curve),
+            f"{report.info.curve_name(curve)} {curve.key.view_set}".strip(),
+            "anchor",
+        )
         for curve in report.pooled
         if curve.key.codec == report.info.headline_anchor
     ]

@@ -9,6 +9,7 @@ from invrbench.compare.ablation import COLUMNS as ABLATION_COLUMNS
 from invrbench.compare.ablation import ablation_rows
 from invrbench.compare.curves import BD_METRICS, Point, group_curves, normalised
 from invrbench.compare.findings import Verdict, judge
+from invrbench.compare.seeds import COLUMNS as SEED_COLUMNS
 from invrbench.compare.table import (
     BD_COLUMNS,
     Row,
@@ -22,9 +23,11 @@ from invrbench.digest import md5_file, write_json, write_whole
 from invrbench.errors import RecordError
 from invrbench.report.cells import to_tsv
 from invrbench.report.content import Report
+from invrbench.report.document import DOCUMENTS, write_contribution
 from invrbench.report.info import RunInfo, completeness, shown_verdict
 from invrbench.report.pictures import Drawn
 from invrbench.report.plots import write_plots
+from invrbench.report.seeds import rows_over_seeds
 from invrbench.report.slide import NAME as SLIDE
 from invrbench.report.slide import draw_slide
 from invrbench.report.summary import summary_lines
@@ -33,7 +36,15 @@ from invrbench.report.workbook import write_workbook
 from invrbench.results.points import VIEW_COLUMNS
 
 FINDING_COLUMNS = ("claim", "sequence", "metric", "budget", "verdict", "numbers")
-TABLES = ("points.tsv", "bd.tsv", "findings.tsv", "ablation.tsv", "views.tsv", "summary.tsv")
+TABLES = (
+    "points.tsv",
+    "bd.tsv",
+    "findings.tsv",
+    "ablation.tsv",
+    "views.tsv",
+    "summary.tsv",
+    "seeds.tsv",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ def write_report(
     views: Sequence[Row] = (),
     pictures: Sequence[Drawn] = (),
 ) -> Written:
-    """Write points.tsv, bd.tsv, plots/, results.xlsx and, last, run.json.
+    """Write points.tsv, bd.tsv, plots/, results.xlsx, contribution.docx and, last, run.json.
 
     run.json is removed first, so that an interrupted or partial report never looks finished.
 
@@ -110,6 +121,8 @@ def write_report(
     )
     _replace_files(folder / "csv", {name: text.encode() for name, text in sheets.items()})
     write_whole(folder / "summary.tsv", to_tsv(headline_table(report)))
+    _write_or_remove(folder / "seeds.tsv", rows_over_seeds(report), SEED_COLUMNS)
+    write_contribution(folder, report, verdicts=verdicts, pictures=pictures)
     lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
         write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
@@ -190,7 +203,7 @@ def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[st
     """What run.json states: the run, how complete it is, and the MD5 of each file."""
     count = completeness(points)
     paths = [path for name in TABLES if (path := folder / name).is_file()]
-    paths += [folder / "results.xlsx"]
+    paths += [folder / name for name in ("results.xlsx", *DOCUMENTS)]
     for name in ("plots", "pictures", "csv"):
         paths += sorted((folder / name).glob("*.*"))
     return asdict(info) | {
