@@ -196,9 +196,10 @@ class Dag:
             for m in self.plan.manifests.values()
         ]
         published = [md5_file(m.folder / "points.tsv") for m in self.plan.published]
-        return digest_value(
-            [self.plan.conditions.digest(), rows, told, published, self.settings.arguments()]
-        )
+        received = (self.plan.root / self.plan.report_folder / paths.CROSSCHECKS).glob("*.json")
+        checked = sorted(md5_file(path) for path in received)
+        conditions, settings = self.plan.conditions.digest(), self.settings.arguments()
+        return digest_value([conditions, rows, told, published, settings, *checked])
 
     # ---- look-ups by wildcards
 

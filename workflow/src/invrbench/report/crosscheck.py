@@ -29,10 +29,10 @@ from invrbench.results.crosscheck import (
     Compared,
 )
 from invrbench.results.package import Package
+from invrbench.results.paths import CROSSCHECKS
 
 SCHEMA = 1
 KIND = "crosscheck"
-FOLDER = "crosschecks"  # in a report's folder: what cross-checkers sent back
 UNNAMED = "a cross-checker who gave no name"
 _LISTED = 3  # points that a sentence names before it stops
 _FILLS = {DIFFERS: "#FCE4D6", FAILED: "#FCE4D6", NOT_CHECKED: "#F2F2F2"}
@@ -579,22 +579,45 @@ def _write_summary(book: Book, check: Crosscheck) -> None:
 # ---- what comes back
 
 
-def read_verdicts(folder: Path) -> dict[str, str]:
+def read_verdicts(
+    folder: Path, points: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, str]:
     """By codec: what cross-checkers found, from the records in a report's ``crosschecks/``.
+
+    Args:
+        folder: of the report.
+        points: of the report; a verdict on bitstreams that it does not hold any more says so
+            instead of how it went. None: nothing is held against them.
 
     Raises:
         RecordError: a file there is no record of a cross-check, or a newer one.
     """
     found: dict[str, list[str]] = {}
-    for path in sorted((folder / FOLDER).glob("*.json")):
+    for path in sorted((folder / CROSSCHECKS).glob("*.json")):
         record = _read_record(path)
         by = f" ({record['by']})" if record.get("by") else ""
-        found.setdefault(str(record["codec"]), []).append(f"{record['short']}{by}")
+        told = str(record["short"]) if points is None else _still_true(record, points)
+        found.setdefault(str(record["codec"]), []).append(f"{told}{by}")
     return {codec: "; ".join(told) for codec, told in found.items()}
 
 
+def _still_true(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> str:
+    """The verdict in a few words, or that its bitstreams are not those of the report."""
+    keys = ("sequence", "cut", "codec", "variant", "configuration", "rate_point")
+
+    def name(point: Mapping[str, Any]) -> tuple[str, ...]:
+        return (*(str(point.get(key) or "") for key in keys), str(point.get("seed") or 0))
+
+    held = {name(point): point.get("bitstream_md5") for point in points}
+    checked = record.get("points", [])
+    others = sum(held.get(name(point)) != point.get("bitstream_md5") for point in checked)
+    if others:
+        return f"of other bitstreams ({others} of {len(checked)} changed since)"
+    return str(record["short"])
+
+
 def _read_record(path: Path) -> dict[str, Any]:
-    where = f"{FOLDER}/{path.name}"
+    where = f"{CROSSCHECKS}/{path.name}"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.digest import write_whole
+from invrbench.report.crosscheck import read_verdicts
 from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo, with_versions
 from invrbench.report.pictures import draw
 from invrbench.report.write import Written, write_report
@@ -161,6 +162,7 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         figures=conditions.figures,
         findings=conditions.findings,
         conditions_value=conditions.to_json(),
+        crosschecks=read_verdicts(plan.root / plan.report_folder, rows),
     )
 
 

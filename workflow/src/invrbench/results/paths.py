@@ -13,6 +13,7 @@ CROSSCHECKS = RESULTS / ".crosscheck"
 LOCK = RESULTS / ".lock"
 RUN_PLAN = RESULTS / ".plan"
 MD5_CACHE = RESULTS / ".md5"
+CROSSCHECKS = "crosschecks"  # in a report's folder: what cross-checkers sent back
 
 
 @dataclass(frozen=True)
