@@ -216,7 +216,7 @@ class Change:
 
     Attributes:
         test: the tested curve; an empty sequence is the mean over the sequences both can use.
-        sequence_class: of the sequence.
+        role: of the tested codec.
         metric: column.
         old, new: BD-rate in percent, None where there is none.
         delta: new − old in percentage points; None where the two may not be subtracted.
@@ -228,7 +228,7 @@ class Change:
     """
 
     test: CurveKey
-    sequence_class: str
+    role: str
     metric: str
     old: float | None
     new: float | None
@@ -253,7 +253,7 @@ _Comparisons = Mapping[tuple[CurveKey, str], _Comparison]
 
 
 def headline_changes(joined: Joined, old: Side, new: Side, metrics: Sequence[str]) -> list[Change]:
-    """Every tested curve of either table against the headline's anchor, by every metric.
+    """Every tested curve of either table against the headline's anchor; other anchors come last.
 
     Args:
         joined: the points of the two.
@@ -264,10 +264,11 @@ def headline_changes(joined: Joined, old: Side, new: Side, metrics: Sequence[str
     rulers = {ruler.metric: ruler for ruler in compare_rulers(joined, old, new, metrics)}
     before, after = (_headline(side, metrics) for side in (old, new))
     sources = (_sources(old.points), _sources(new.points))
-    return [
+    changes = [
         _change(key, before.get(key), after.get(key), rulers[key[1]], sources)
         for key in dict.fromkeys((*before, *after))
     ]
+    return sorted(changes, key=lambda change: change.role == "anchor")
 
 
 def _headline(side: Side, metrics: Sequence[str]) -> _Comparisons:
@@ -323,7 +324,7 @@ def _change(
     values = tuple(each.row["bd_rate_percent"] if each else None for each in (old, new))
     change = Change(
         test=test,
-        sequence_class=held.test.sequence_class,
+        role=held.test.role,
         metric=metric,
         old=values[0],
         new=values[1],
@@ -352,12 +353,14 @@ def _absence(old: _Comparison | None, new: _Comparison | None) -> str:
         return "only in the new report"
     if new is None:
         return "only in the old report"
-    words = [
-        f"{name}: {short_reason(each.row)}"
+    words = {
+        name: short_reason(each.row)
         for name, each in (("old", old), ("new", new))
         if not is_number(each.row["bd_rate_percent"])
-    ]
-    return "; ".join(words)
+    }
+    if len(words) == 2 and words["old"] == words["new"]:
+        return f"in both: {words['old']}"
+    return "; ".join(f"{name}: {why}" for name, why in words.items())
 
 
 def _split(old: _Comparison, new: _Comparison, metric: str, ruler: Ruler) -> tuple[Split, str]:
@@ -440,7 +443,7 @@ def _mean_change(key: tuple[CurveKey, str], members: Sequence[Change]) -> Change
         reason = f"not split: the shares are known of {known} of {len(common)} sequences"
     return Change(
         test=key[0],
-        sequence_class="",
+        role=members[0].role,
         metric=key[1],
         old=_complete_mean([change.old for change in common]),
         new=_complete_mean([change.new for change in common]),

@@ -1,0 +1,23 @@
+"""Reports beside each other: what changed between two, and several companies' in one."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from invrbench.cli.common import write_result
+
+
+def diff(arguments: Any) -> int:
+    """Print what changed between two reports, and write it as tables where a folder is named."""
+    from invrbench.report.diff import compare_reports
+    from invrbench.report.diff_tables import diff_lines, diff_value, write_diff
+    from invrbench.report.given import read_given
+
+    found = compare_reports(read_given(Path(arguments.old)), read_given(Path(arguments.new)))
+    if arguments.output:
+        write_diff(Path(arguments.output), found)
+    text = "\n".join(diff_lines(found)) + "\n"
+    write_result(diff_value(found) if arguments.json else None, arguments.json, text)
+    if arguments.json and arguments.json != "-":
+        sys.stdout.write(text)
+    return 0
