@@ -138,7 +138,7 @@ def test_a_mean_compares_seeds_on_the_sequences_that_all_of_them_have() -> None:
     lost.update(status="failed", reason="fit: exit status 1", psnr_y_db=None, bpp=None)
     (row,) = stated(raw, kind=MEAN, **{"class": OVERALL, "anchor_configuration": "strongest"})
     assert (row["mean"], row["n_used"]) == (pytest.approx(10.0), 3)
-    assert row["remark"].startswith("of the 1 sequences that all seeds have")
+    assert row["remark"].startswith("over the 1 of 2 sequences that all seeds have")
     (single,) = stated(raw, kind=COMPARISON, sequence="B")
     assert (single["n_used"], single["n_total"], single["deviation"]) == (2, 3, None)
 
@@ -176,6 +176,10 @@ def test_no_usable_seed_leaves_the_reason_and_no_number() -> None:
     assert pooled["reason"].startswith("missing-point: new lacks 1 of 4")
     (row,) = stated(raw, kind=COMPARISON)
     assert (row["mean"], row["n_used"], row["n_total"]) == (None, 0, 3)
+    assert row["remark"] == "missing-point"
+    (mean,) = stated(raw, kind=MEAN, **{"class": OVERALL, "anchor_configuration": "strongest"})
+    assert (mean["mean"], mean["n_used"], mean["n_total"]) == (None, 0, 3)
+    assert mean["remark"] == "missing-point"
 
 
 def test_an_anchor_that_is_trained_meets_each_seed_by_its_own() -> None:

@@ -16,6 +16,7 @@ from invrbench.compare.table import (
     STRONGEST,
     Row,
     is_usable,
+    short_reason,
     strongest_configurations,
     tested_curve,
 )
@@ -295,8 +296,11 @@ def _bd_row(row: Row, members: Sequence[Sequence[Row]]) -> Row:
     found = spread(means if shared else [], int(row["seeds_total"] or len(by_seed)))
     stated = _stated(found)
     remarks = [stated["remark"]] if stated["remark"] else []
-    if shared and len(shared) < len(set.union(*held)):
-        remarks.append(f"of the {len(shared)} sequences that all seeds have")
+    if not shared:
+        remarks = [short_reason(row) if row["sequence"] else row["reason"].partition(": ")[2]]
+    elif len(shared) < len(set.union(*held)):
+        several = len(set.union(*held))
+        remarks.append(f"over the {len(shared)} of {several} sequences that all seeds have")
     if found.holds_zero:
         remarks.append(INDISTINCT)
     return {

@@ -360,9 +360,9 @@ def _mean(members: Sequence[Row]) -> Row:
         "seeds_used": None,
         "seeds_total": None,
     }
-    pooled = [row for row in used if row["seeds_total"] is not None]
+    pooled = [row for row in members if row["seeds_total"] is not None]
     if pooled:
-        mean["seeds_used"] = min(row["seeds_used"] for row in pooled)
+        mean["seeds_used"] = min((row["seeds_used"] for row in used), default=0)
         mean["seeds_total"] = pooled[0]["seeds_total"]
     if used:
         for column in ("bd_rate_percent", "bd_quality"):

@@ -59,7 +59,7 @@ def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
 
 
 def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
-    """The headline BD-rates over seeds, in the eight columns that fit a page."""
+    """The headline BD-rates over seeds, where there is one, in the columns that fit a page."""
     columns = (
         Column("Proposal", 26, "left"),
         Column("Sequence", 22, "left"),
@@ -71,8 +71,8 @@ def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
         Column("95 % interval, remark", 26, "left"),
     )
     lines = []
-    for row in rows:
-        if row["kind"] in (MEAN, COMPARISON) and _is_headline(report, row):
+    for row in sorted(rows, key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN)):
+        if row["kind"] != POINT and row["n_used"] and _is_headline(report, row):
             used, mean, low, high, deviation, *interval, remark = _statistics(
                 row, _PERCENT, share=0.01
             )

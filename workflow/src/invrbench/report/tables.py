@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from invrbench.compare.curves import Curve, CurveKey, Point, full_codec, full_sequence, is_number
+from invrbench.compare.curves import (
+    Curve,
+    CurveKey,
+    Point,
+    full_codec,
+    full_sequence,
+    is_number,
+    is_pooled,
+)
 from invrbench.compare.table import (
     HEADLINE_METHOD,
     OVERALL,
@@ -165,13 +173,16 @@ def _left_out(report: Report, members: Iterable[Tested], metrics: Sequence[str])
 
 def legend(report: Report) -> tuple[str, ...]:
     """What a reader of BD-rates must know."""
-    lines = (
+    lines: tuple[str, ...] = (
         "Negative BD-rate: less rate than the reference at equal quality. (n of N): sequences in "
         "the mean; (58 %): share of the tested quality range that the reference covers, outside "
         "means when below 75 %.",
         "Text in grey italics says why there is no number; sheet Definitions explains every "
         "word. '–': not part of these conditions.",
     )
+    if any(is_pooled(curve.key.seed) for curve in report.pooled):
+        lost = "(2 of 3 seeds): only so many of the trainings could be used; sheet Seeds says why."
+        lines = (*lines, f"A codec that was trained several times shows the mean. {lost}")
     if report.info.budget == "paper":
         return lines
     doubt = f"Training budget '{report.info.budget}': every finding here is an indication."

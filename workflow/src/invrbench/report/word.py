@@ -416,5 +416,6 @@ def _level(widths: Sequence[float], line: float) -> float:
 
 
 def _words(text: str) -> list[str]:
-    """What no line is broken in."""
-    return re.split(r"[\s-]", text)
+    """What no line should be broken in; a long word is, at a hyphen."""
+    words = text.split() or [""]
+    return [part for word in words for part in (re.split("-", word) if len(word) > 16 else [word])]
