@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 def pack(arguments: Any) -> int:
     """Write a codec's points into one archive: decoder, bitstreams and claimed numbers."""
+    from invrbench.codec.checks import counted
     from invrbench.compare.contribution import tested_rows
     from invrbench.ctc.names import check_label
     from invrbench.results.pack import Sender, gather, write_package
@@ -31,11 +32,13 @@ def pack(arguments: Any) -> int:
     target = Path(arguments.output or repository() / contribution.file_name)
     bd = tested_rows(contribution.rows, contribution.anchors, contribution.plan.conditions)
     write_package(target, contribution, bd, sender, with_encoder=arguments.with_encoder)
-    left = f"; left out: {len(contribution.left_out)} points that are not done"
+    left = (
+        f"; left out: {counted(len(contribution.left_out), 'row')} of points, see README.md inside"
+    )
     logger.info(
-        "%s: %d points, %.1f MB%s.",
+        "%s: %s, %.1f MB%s.",
         target.name,
-        len(contribution.packed),
+        counted(len(contribution.packed), "point"),
         target.stat().st_size / 1e6,
         left * bool(contribution.left_out),
     )
@@ -146,11 +149,13 @@ def _limits(root: Path, package: "Package") -> tuple[dict[str, float], str, list
 
 def _forecast(package: "Package", claims: "list[Claim]") -> str:
     """How long decoding took where it was packed: by point, or by sequence where there are many."""
+    from invrbench.codec.checks import counted
+
     sequences = dict.fromkeys(claim.sequence for claim in claims)
     machines = "; ".join(map(str, package.value["environment"].get("machines", ()))) or "unknown"
     lines = [
-        f"{package.path.name}: {package.value['name']}, {len(claims)} points on "
-        f"{len(sequences)} sequences; decoded where they were packed ({machines}) in"
+        f"{package.path.name}: {package.value['name']}, {counted(len(claims), 'point')} on "
+        f"{counted(len(sequences), 'sequence')}; decoded where they were packed ({machines}) in"
     ]
     if len(claims) <= LISTED_POINTS:
         lines += [f"  {_time(claim.decode_seconds):>9}  {claim.name}" for claim in claims]

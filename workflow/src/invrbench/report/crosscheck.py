@@ -36,6 +36,7 @@ KIND = "crosscheck"
 UNNAMED = "a cross-checker who gave no name"
 _LISTED = 3  # points that a sentence names before it stops
 _FILLS = {DIFFERS: "#FCE4D6", FAILED: "#FCE4D6", NOT_CHECKED: "#F2F2F2"}
+_LEAST_TOLERANCE = 1e-6
 _RATE_LABELS = {
     "bitstream_bytes": ("Bytes", "", 0),
     "bpp": ("Bits per pixel", "", 5),
@@ -145,7 +146,7 @@ def contradiction(compared: Compared) -> str:
         shown_value(compared.column, value, decimals=places)
         for value in (compared.claimed, compared.measured)
     )
-    limit = f" (tolerance {compared.tolerance:g})" if compared.tolerance > 1e-6 else ""
+    limit = f" (tolerance {compared.tolerance:g})" if compared.tolerance >= _LEAST_TOLERANCE else ""
     return f"{name}{where} {claimed} claimed, {measured} measured{limit}"
 
 
@@ -260,7 +261,7 @@ def points_table(check: Crosscheck) -> Table:
         Column("Decode s claimed", 9),
         Column("Decode s measured", 9),
         Column("Verdict", 14),
-        Column("Why", 70, "left"),
+        Column("Why", 55, "left"),
     ]
     rows = tuple(_point_cells(each, metrics) for each in check.checked)
     return Table("points", "Points", tuple(columns), rows, notes=(_TIMES_NOTE,))
@@ -319,8 +320,16 @@ def _metric_cells(checked: Checked, name: str, compared: Compared | None) -> lis
         number(compared.claimed, shown, "lossless"),
         number(compared.measured, shown, compared.why_not or "lossless"),
         number(compared.difference, "0.000000", "–"),
-        number(compared.tolerance, "0.0####"),
+        _limit(compared.tolerance),
     ]
+
+
+def _limit(tolerance: float) -> Cell:
+    """A tolerance with the decimals it needs; that of a rate is its own rounding."""
+    if tolerance < _LEAST_TOLERANCE:
+        return text("exact")
+    decimals = len(f"{tolerance:.9f}".rstrip("0").partition(".")[2])
+    return number(tolerance, f"0.{'0' * decimals}" if decimals else "0")
 
 
 def values_table(check: Crosscheck) -> Table:
@@ -352,7 +361,7 @@ def values_table(check: Crosscheck) -> Table:
                     number(each.claimed, shown, "lossless"),
                     number(each.measured, shown, each.why_not or "lossless"),
                     number(each.difference, "0.000000", "–"),
-                    text("exact") if each.tolerance < 1e-6 else number(each.tolerance, "0.0####"),
+                    _limit(each.tolerance),
                     text("not measured" if each.why_not else "yes" if each.is_within else "no"),
                 )
             )
@@ -430,14 +439,16 @@ def facts(check: Crosscheck) -> Table:
         *((verdict.capitalize(), str(check.counts[verdict])) for verdict in VERDICTS),
     ]
     cells = tuple((text(name), text(told)) for name, told in rows)
-    return Table("facts", "Circumstances", (Column("", 20, "left"), Column("", 110, "left")), cells)
+    return Table(
+        "facts", "Circumstances", (Column("What", 22, "left"), Column("Value", 105, "left")), cells
+    )
 
 
 def tolerances_table(check: Crosscheck) -> Table:
     """Tolerances of the values that were compared."""
     used = dict.fromkeys(c.column for each in check.checked for c in each.compared)
     rows = [
-        (text(label(name)), text(unit(name) or "–"), number(check.limits[name], "0.0####"))
+        (text(label(name)), text(unit(name) or "–"), _limit(check.limits[name]))
         for name in used
         if name in check.limits
     ]
@@ -544,7 +555,8 @@ def _workbook(check: Crosscheck) -> bytes:
     )
     book = Book(workbook, Report((), (), info))
     _write_summary(book, check)
-    for table in (points_table(check), values_table(check), bd_table(check)):
+    tables = (points_table(check), bd_table(check), values_table(check), tolerances_table(check))
+    for table in tables:
         sheet, row = book.sheet(table.title, f"Cross-check: {table.title}")
         set_widths(sheet, table)
         write_table(book, sheet, row, table, filterable=True, fills=_fills(check, table))
@@ -572,8 +584,7 @@ def _write_summary(book: Book, check: Crosscheck) -> None:
         sheet.merge_range(row, 0, row, 1, note, book.style(text_wrap=True))
         sheet.set_row(row, 13 * (1 + len(note) // 130))
         row += 1
-    row = write_table(book, sheet, row + 1, table, bold_first=True)
-    write_table(book, sheet, row, tolerances_table(check))
+    write_table(book, sheet, row + 1, table, bold_first=True)
 
 
 # ---- what comes back

@@ -1,6 +1,7 @@
 """crosscheck.docx: what a cross-checker sends to the group, with room for words of their own."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from invrbench.report.blocks import (
@@ -32,7 +33,6 @@ ORGANISATION = (
     "INTERNATIONAL ORGANISATION FOR STANDARDISATION",
     "ORGANISATION INTERNATIONALE DE NORMALISATION",
     "ISO/IEC JTC 1/SC 29",
-    "CODING OF MOVING PICTURES AND AUDIO",
 )
 
 
@@ -43,8 +43,8 @@ def write_document(path: Path, check: Crosscheck) -> None:
 
 def document(check: Crosscheck) -> Document:
     """The cross-check as a document: verdict, tables, environment, commands, placeholders."""
-    of = check.package.document or check.package.value["name"]
-    title = f"Cross-check of {of}: {check.name}"
+    of = f"{check.package.document}, " if check.package.document else ""
+    title = f"Cross-check of {of}{check.name}"
     front = (
         ("Title", Words(title)),
         ("Source", Words(check.by) if check.by else _ask("cross-checker and company")),
@@ -53,7 +53,11 @@ def document(check: Crosscheck) -> Document:
         ("Purpose", Words("Information")),
     )
     return Document(
-        organisation=tuple(Words(line) for line in ORGANISATION),
+        organisation=(
+            *map(Words, ORGANISATION),
+            _ask("working group and name"),
+            _ask("meeting: number, place, date"),
+        ),
         front=front,
         title=title,
         running=f"{title} · package md5 {check.package.md5}",
@@ -115,7 +119,8 @@ def _metric(check: Crosscheck, name: str) -> Table:
     first = table.heads.index("Decoded md5") + 1 + 4 * metrics.index(name)
     keys = [index for index, head in enumerate(table.heads) if head in (*_KEYS, "Views")]
     part = only(table, [*keys, *range(first, first + 4)])
-    return Table(part.name, part.title, part.columns, part.rows)
+    pairs = zip(part.rows, check.checked, strict=True)
+    return replace(part, rows=tuple(row for row, each in pairs if each.compared), notes=())
 
 
 def _headline_bd(check: Crosscheck) -> Table:

@@ -49,6 +49,7 @@ FAILED: Verdict = "failed"
 NOT_CHECKED: Verdict = "not checked"
 VERDICTS: tuple[Verdict, ...] = (BIT_EXACT, EQUAL, DIFFERS, FAILED, NOT_CHECKED)
 
+FRAME_DECIMALS = 6  # of a frames.tsv
 OUT_OF_TIME = "out of time"
 STOPPED = "stopped before its turn"
 _RATES = ("bpp", "rate_kbps", "kbit_per_instant")
@@ -553,7 +554,8 @@ class Session:
                     if said is None:
                         continue
                     wanted = [said[i] if i < len(said) else None for i in asked.frames[view]]
-                    pairs.setdefault(column, []).extend(zip(wanted, values, strict=False))
+                    held_here = [_as_written(value) for value in values]
+                    pairs.setdefault(column, []).extend(zip(wanted, held_here, strict=False))
         return {column: held for column, held in pairs.items() if column in self.limits}
 
 
@@ -605,6 +607,11 @@ def read_frames_table(text: str) -> dict[str, dict[str, list[float | None]]]:
         for name, cell in zip(header[1 + is_scene :], cells[1 + is_scene :], strict=False):
             held[name].append(_number(cell))
     return found
+
+
+def _as_written(value: float | None) -> float | None:
+    """A frame's value with the decimals of a frames.tsv."""
+    return None if value is None else round(value, FRAME_DECIMALS)
 
 
 def _number(cell: str) -> float | None:
