@@ -25,7 +25,7 @@ from report_points import CODECS, curve, info, point, points
 BUNNY = "bunny-mini@0+32"
 FILES = (
     *("points.tsv", "bd.tsv", "summary.tsv", "results.xlsx", "run.json"),
-    *("contribution.docx", "contribution.md"),
+    *("contribution.docx", "contribution.md", "index.html"),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from invrbench.digest import write_whole
 from invrbench.report.crosscheck import read_verdicts
 from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo, with_versions
+from invrbench.report.page.sources import gather
 from invrbench.report.pictures import draw
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
@@ -17,6 +18,7 @@ from invrbench.results.expected import drift_notes
 from invrbench.results.labels import refuse_other_report, seal_label
 from invrbench.results.own_motion import source_rows
 from invrbench.results.pictures import read_strips
+from invrbench.results.places import without_places
 from invrbench.results.plan import Plan
 from invrbench.results.points import collect_points, view_rows
 from invrbench.results.records import read_usable_record
@@ -82,6 +84,7 @@ def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
             continue
         video = point.source.format
         record = read_usable_record(plan.root / paths.source_record(name)) or {}
+        absent = without_places(point.missing or "not prepared", plan.root)
         declared = point.source.declared
         infos[name] = SequenceInfo(
             width=video.width,
@@ -90,7 +93,7 @@ def _sequence_infos(plan: Plan) -> dict[str, SequenceInfo]:
             fps=str(video.fps),
             pixel_format=video.pixel_format,
             md5=str(record.get("md5", "")),
-            md5_state=str(record.get("verified", point.missing or "not prepared")),
+            md5_state=str(record.get("verified", absent)),
             source=" ".join(str(declared[k]) for k in ("distribution", "file") if k in declared),
             may_publish=point.source.may_publish,
         )
@@ -125,7 +128,7 @@ def _notes(plan: Plan, records: list[Record], rows: list[dict[str, Any]]) -> tup
     notes += [f"LPIPS is empty: {reason}." for reason in sorted(weights)]
     if any(row["sandbox"] == "none" for row in rows):
         notes.append("Decoders were not isolated: no sandbox runs on this machine.")
-    return tuple(notes)
+    return tuple(without_places(note, plan.root) for note in notes)
 
 
 def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
@@ -181,7 +184,15 @@ def write_run_report(plan: Plan, *, partial: bool = False) -> Written:
         draw(picture, read_strips(plan, picture, [*rows, *views]), info)
         for picture in plan.conditions.pictures
     ]
-    written = write_report(folder, rows, info, partial=partial, views=views, pictures=pictures)
+    written = write_report(
+        folder,
+        rows,
+        info,
+        partial=partial,
+        views=views,
+        pictures=pictures,
+        page=gather(plan, rows),
+    )
     write_whole(folder / "summary.txt", "\n".join(written.lines) + "\n")
     if not partial:
         seal_label(plan)

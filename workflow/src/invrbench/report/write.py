@@ -25,6 +25,8 @@ from invrbench.report.cells import to_tsv
 from invrbench.report.content import Report
 from invrbench.report.document import DOCUMENTS, write_contribution
 from invrbench.report.info import RunInfo, completeness, shown_verdict
+from invrbench.report.page.page import write_page
+from invrbench.report.page.sources import PageSources
 from invrbench.report.pictures import Drawn
 from invrbench.report.plots import write_plots
 from invrbench.report.seeds import rows_over_seeds
@@ -36,6 +38,7 @@ from invrbench.report.workbook import write_workbook
 from invrbench.results.points import VIEW_COLUMNS
 
 FINDING_COLUMNS = ("claim", "sequence", "metric", "budget", "verdict", "numbers")
+PAGE = "index.html"
 TABLES = (
     "points.tsv",
     "bd.tsv",
@@ -65,8 +68,9 @@ def write_report(
     partial: bool = False,
     views: Sequence[Row] = (),
     pictures: Sequence[Drawn] = (),
+    page: PageSources | None = None,
 ) -> Written:
-    """Write points.tsv, bd.tsv, plots/, results.xlsx, contribution.docx and, last, run.json.
+    """Write tables, plots, results.xlsx, contribution.docx, index.html and, last, run.json.
 
     run.json is removed first, so that an interrupted or partial report never looks finished.
 
@@ -78,6 +82,7 @@ def write_report(
         partial: after a failed run: everything but run.json.
         views: rows of views.tsv, one per point and view of scenes.
         pictures: of the conditions, for the folder pictures/ and the workbook.
+        page: what index.html shows of the results beside the points.
 
     Raises:
         RecordError: no points at all, or a point without sequence, codec, rate_point, role or
@@ -123,6 +128,7 @@ def write_report(
     write_whole(folder / "summary.tsv", to_tsv(headline_table(report)))
     _write_or_remove(folder / "seeds.tsv", rows_over_seeds(report), SEED_COLUMNS)
     write_contribution(folder, report, verdicts=verdicts, pictures=pictures)
+    write_page(folder / PAGE, report, page, verdicts)
     lines = summary_lines(rows_of_points, info, rows=rows, previous=earlier, verdicts=verdicts)
     if not partial:
         write_json(folder / "run.json", _run_record(folder, rows_of_points, info))
@@ -203,7 +209,7 @@ def _run_record(folder: Path, points: Sequence[Point], info: RunInfo) -> dict[st
     """What run.json states: the run, how complete it is, and the MD5 of each file."""
     count = completeness(points)
     paths = [path for name in TABLES if (path := folder / name).is_file()]
-    paths += [folder / name for name in ("results.xlsx", *DOCUMENTS)]
+    paths += [folder / name for name in ("results.xlsx", *DOCUMENTS, PAGE)]
     for name in ("plots", "pictures", "csv"):
         paths += sorted((folder / name).glob("*.*"))
     return asdict(info) | {

@@ -1,0 +1,1 @@
+"""index.html: one self-contained page to look at curves, pictures and what is behind a number."""

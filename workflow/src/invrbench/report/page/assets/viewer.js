@@ -1,0 +1,420 @@
+// Pictures: source, anchor and proposal of one frame, wiped, flipped, magnified or subtracted.
+
+const MODES = [["wipe", "wipe"], ["source", "source"], ["left", "left"], ["right", "right"]];
+const SOURCE = "source";
+const AMPLIFIED = 8;
+const images = new Map();
+
+// ---- what can be shown
+
+// The point of an address such as codec/configuration/rate point/s0, of this sequence and views.
+function indexOfSide(side) {
+  return sidePoints().get(side) ?? null;
+}
+
+function sidePoints() {
+  const found = new Map();
+  for (const curve of curvesHere()) {
+    if (curve.hull || !["anchor", "proposal"].includes(curve.role)) continue;
+    for (const index of range(curve.points)) {
+      const folder = folderOf(data.points[index]);
+      if (folder && data.points[index].status === "ok") found.set(folder.path.split("/").slice(2).join("/"), index);
+    }
+  }
+  return found;
+}
+
+function viewsHere() {
+  for (const curve of curvesHere()) {
+    for (const point of pointsOf(curve)) {
+      const views = folderOf(point)?.views?.[state.views];
+      if (views?.length) return views;
+    }
+  }
+  return [""];
+}
+
+const ownerOf = (side) => {
+  if (side === SOURCE) return `s${sequenceIndex(state.seq)}`;
+  const index = indexOfSide(side);
+  return index === null ? null : String(data.points[index].folder);
+};
+
+const pictureText = (side, view, frame) => stored().held[ownerOf(side)]?.[view]?.[frame];
+
+function framesHere(view) {
+  const owners = [SOURCE, ...sidePoints().keys()].map(ownerOf);
+  const numbers = owners.flatMap((owner) => Object.keys(stored().held[owner]?.[view] ?? {}));
+  return [...new Set(numbers)].filter((name) => name !== "slice").sort((one, other) => one - other);
+}
+
+// What the viewer shows: what the address asks for as far as it is there, else what tells most.
+function shownNow() {
+  const views = viewsHere();
+  const view = oneOf(state.view, views, views[0] ?? "");
+  const frames = framesHere(view);
+  const middle = frames[Math.floor(frames.length / 2)] ?? "0";
+  const frame = oneOf(state.frame, frames, middle);
+  const points = sidePoints();
+  const has = (side) => pictureText(side, view, frame) !== undefined;
+  const ofRole = (wanted) => [...points.keys()].filter((side) => wanted(curveOf[points.get(side)]));
+  const proposals = ofRole((curve) => curve.role === "proposal");
+  const right = oneOf(state.b, [SOURCE, ...points.keys()], proposals.filter(has).pop() ?? proposals.pop() ?? [...points.keys()].pop() ?? SOURCE);
+  const anchors = ofRole((curve) => curve.codec === data.anchor);
+  const left = oneOf(state.a, [SOURCE, ...points.keys()], nearest(anchors.filter(has), right) ?? nearest(anchors, right) ?? SOURCE);
+  return { views, view, frames, frame, left, right };
+}
+
+// Of the sides, the one whose rate is next to that of another.
+function nearest(sides, other) {
+  const bytes = (side) => Math.log(valueOf(data.points[indexOfSide(side)], "bitstream_bytes"));
+  const index = indexOfSide(other);
+  if (!sides.length) return null;
+  if (index === null) return sides[0];
+  const apart = (side) => Math.abs(bytes(side) - bytes(other));
+  return sides.reduce((best, side) => (apart(side) < apart(best) ? side : best));
+}
+
+function whyNot(side) {
+  const sequence = data.sequences[sequenceIndex(state.seq)];
+  if (!sequence?.publish) return "no picture of this sequence may be published";
+  const folder = side === SOURCE ? null : folderOf(data.points[indexOfSide(side)]);
+  if (side === SOURCE) return "the source's files were not there when the report was made";
+  if (folder.kept) return `left out to keep this page small; see ${folder.path}/previews/`;
+  return `no preview kept; decode again with: ${command("decode", folder.path)}`;
+}
+
+// ---- drawing
+
+function load(text) {
+  if (!images.has(text)) {
+    const image = new Image();
+    const entry = { image, ready: false };
+    image.onload = () => {
+      entry.ready = true;
+      paint();
+    };
+    image.src = `data:image/webp;base64,${text}`;
+    images.set(text, entry);
+    if (images.size > 60) images.delete(images.keys().next().value);
+  }
+  return images.get(text);
+}
+
+const drawable = (text) => {
+  const entry = text === undefined ? null : load(text);
+  return entry?.ready ? entry.image : null;
+};
+
+const differences = new Map();
+
+// 128 + 8·(decoded − source) of every component, clipped.
+function differenceOf(image, source) {
+  const key = `${image.src.length}:${image.src.slice(-64)}:${source.src.slice(-64)}`;
+  if (differences.has(key)) return differences.get(key);
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const samples = (of) => {
+    const canvas = make("canvas", { width, height });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(of, 0, 0);
+    return [context, context.getImageData(0, 0, width, height)];
+  };
+  const [context, own] = samples(image);
+  const reference = samples(source)[1].data;
+  for (let at = 0; at < reference.length; at += 1) {
+    if (at % 4 !== 3) own.data[at] = 128 + AMPLIFIED * (own.data[at] - reference[at]);
+  }
+  context.putImageData(own, 0, 0);
+  if (differences.size > 20) differences.clear();
+  differences.set(key, context.canvas);
+  return context.canvas;
+}
+
+const viewer = { canvas: null, now: null };
+
+// The part of the picture in sight, in samples of it.
+function windowOf(width, height) {
+  const zoom = Number(state.zoom);
+  const [x, y] = state.at.split(",").map(Number);
+  const [w, h] = [width / zoom, height / zoom];
+  const clamp = (centre, size, whole) => Math.min(Math.max((Number.isFinite(centre) ? centre : 0.5) * whole - size / 2, 0), whole - size);
+  return [clamp(x, w, width), clamp(y, h, height), w, h];
+}
+
+function sidesInSight() {
+  const { left, right } = viewer.now;
+  return { wipe: [left, right], source: [SOURCE], left: [left], right: [right] }[state.mode];
+}
+
+function paint() {
+  const { canvas, now } = viewer;
+  if (!canvas?.isConnected || !now) return;
+  const context = canvas.getContext("2d");
+  const scale = window.devicePixelRatio || 1;
+  const [width, height] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  context.imageSmoothingEnabled = false;
+  context.fillStyle = "#e9e9e9";
+  context.fillRect(0, 0, width, height);
+  const sides = sidesInSight();
+  const cut = sides.length > 1 ? Math.round((Number(state.wipe) / 100) * width) : width;
+  const source = drawable(pictureText(SOURCE, now.view, now.frame));
+  let ready = true;
+  sides.forEach((side, at) => {
+    const text = pictureText(side, now.view, now.frame);
+    let image = drawable(text);
+    ready &&= text === undefined || image !== null;
+    if (image && state.diff === "1") {
+      ready &&= source !== null;
+      image = source && differenceOf(image, source);
+    }
+    if (!image) return;
+    context.save();
+    context.beginPath();
+    context.rect(at ? cut : 0, 0, at ? width - cut : cut, height);
+    context.clip();
+    context.drawImage(image, ...windowOf(image.naturalWidth || image.width, image.naturalHeight || image.height), 0, 0, width, height);
+    context.restore();
+  });
+  if (sides.length > 1) {
+    context.fillStyle = "#000000";
+    context.fillRect(cut - 2 * scale, 0, 4 * scale, height);
+    context.fillStyle = "#ffffff";
+    context.fillRect(cut - scale, 0, 2 * scale, height);
+  }
+  canvas.dataset.ready = String(ready);
+}
+
+// ---- what is shown, in words
+
+function sideName(side) {
+  if (side === SOURCE) return "Source";
+  const index = indexOfSide(side);
+  return pointLabel(curveOf[index], data.points[index]);
+}
+
+function sideDetail(side, now) {
+  const lines = [make("b", {}, sideName(side))];
+  const rate = data.sequences[sequenceIndex(state.seq)].rate;
+  if (side !== SOURCE) {
+    const index = indexOfSide(side);
+    const point = data.points[index];
+    const metric = perFrame().metrics.includes(state.metric) ? state.metric : "psnr_y_db";
+    const value = valuesByFrame(index, metric, now.view)[Number(now.frame)] ?? null;
+    const whole = shown(point, metric);
+    const bytes = shown(point, "bitstream_bytes");
+    const words = [bytes === null ? "" : `${Number(bytes).toLocaleString("en")} bytes`, rateText(point, rate)];
+    if (metricIndex.has(metric)) {
+      if (value !== null) words.push(`${metricOf(metric).axis} of frame ${now.frame}: ${value.toFixed(metricOf(metric).decimals)}`);
+      if (whole !== null) words.push(`of all frames: ${whole}`);
+    }
+    lines.push(make("br"), words.filter(Boolean).join(" · "), " ", pointButton(index, "records"));
+  }
+  if (pictureText(side, now.view, now.frame) === undefined) {
+    lines.push(make("br"), make("span", { class: "reason missing-picture" }, whyNot(side)));
+  }
+  return lines.flat();
+}
+
+function drawPictures(place) {
+  const now = shownNow();
+  viewer.now = now;
+  if (!now.frames.length) {
+    refill(place, make("p", { class: "note missing-picture" }, `There is no picture of ${state.seq} here: ${whyNot(sidePoints().size ? now.right : SOURCE)}.`));
+    viewer.canvas = null;
+    return;
+  }
+  const options = [[SOURCE, "Source"]];
+  for (const [side, index] of sidePoints()) {
+    const point = data.points[index];
+    const missing = pictureText(side, now.view, now.frame) === undefined ? " (no picture)" : "";
+    options.push([side, `${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`, curveOf[index].name]);
+  }
+  const side = (label, key, value) => {
+    const made = choice(label, key, options);
+    made.querySelector("select").value = value;
+    return made;
+  };
+  const number = (label, key, value, list) => {
+    const made = choice(label, key, list.map((each) => [each, each]), { id: key });
+    made.querySelector("select").value = value;
+    return made;
+  };
+  refill(
+    place,
+    make(
+      "div",
+      { class: "bar" },
+      side("Left", "a", now.left),
+      side("Right", "b", now.right),
+      now.views.length > 1 ? number("View", "view", now.view, now.views) : null,
+      number("Frame", "frame", now.frame, now.frames),
+      toggle("Show", "mode", MODES),
+      check(`difference ×${AMPLIFIED} to the source`, "diff"),
+      zoomButtons(),
+    ),
+    stage(now),
+    state.diff === "1" ? make("p", { class: "note" }, `Grey 128 is equal to the source; each step of a component is shown as ${AMPLIFIED}.`) : null,
+    make("div", { class: "sides" }, make("div", { id: "side-left" }, sideDetail(now.left, now)), make("div", { id: "side-right" }, sideDetail(now.right, now))),
+    make("p", { class: "note" }, sizeNote()),
+    make("p", { class: "note hint" }, "Drag to wipe; when magnified, drag to move. In the picture: arrows wipe or move, F flips source, left and right, W wipes, D difference, + and − magnify, 0 fits, comma and full stop change the frame; the wheel magnifies once the picture is selected."),
+  );
+  viewer.canvas = place.querySelector("canvas");
+  paint();
+}
+
+function sizeNote() {
+  const size = stored().sizes[String(sequenceIndex(state.seq))];
+  const factor = (size?.shrink ?? 1) * stored().factor;
+  return factor > 1
+    ? `Pictures are lossless, averaged over ${factor}×${factor} samples of the decoded frames.`
+    : "Pictures are lossless and of full size, 8-bit RGB.";
+}
+
+function zoomButtons() {
+  const button = (text, label, act) => make("button", { type: "button", "aria-label": label, onclick: act }, text);
+  return make(
+    "label",
+    {},
+    `Magnified ×${Number(state.zoom).toFixed(Number(state.zoom) < 10 ? 1 : 0)}`,
+    make("span", { class: "group" }, button("−", "smaller", () => zoomBy(0.5)), button("fit", "whole picture", () => update({ zoom: "1", at: "0.5,0.5" })), button("+", "larger", () => zoomBy(2))),
+  );
+}
+
+function zoomBy(factor, x = 0.5, y = 0.5) {
+  const [zoom, wanted] = [Number(state.zoom), Math.min(Math.max(Number(state.zoom) * factor, 1), 64)];
+  const [left, top, width, height] = windowOf(1, 1);
+  const [fixedX, fixedY] = [left + x * width, top + y * height];
+  const centre = [fixedX + (0.5 - x) / wanted, fixedY + (0.5 - y) / wanted];
+  if (wanted !== zoom) update({ zoom: String(wanted), at: centre.map((each) => each.toFixed(4)).join(",") });
+}
+
+function moveBy(x, y) {
+  const [left, top, width, height] = windowOf(1, 1);
+  const clamp = (value) => Math.min(Math.max(value, 0), 1);
+  light({ at: `${clamp(left + width / 2 + x * width).toFixed(4)},${clamp(top + height / 2 + y * height).toFixed(4)}` });
+}
+
+// A change that the canvas alone shows, as it happens many times in a second.
+function light(changes) {
+  Object.assign(state, changes);
+  const slider = byId("wipe");
+  if (slider) slider.value = state.wipe;
+  paint();
+  clearTimeout(light.timer);
+  light.timer = setTimeout(writeHash, 150);
+}
+
+function stage(now) {
+  const text = [SOURCE, now.left, now.right].map((side) => pictureText(side, now.view, now.frame)).find((each) => each !== undefined);
+  const canvas = make("canvas", { id: "viewer", tabindex: "0", role: "img", class: Number(state.zoom) > 1 ? "zoomed" : "", "aria-label": `${state.mode === "wipe" ? `${sideName(now.left)} left of the line, ${sideName(now.right)} right of it` : sidesInSight().map(sideName).join()}, frame ${now.frame}` });
+  const box = make("div", { class: "stage" }, canvas, tags(now));
+  const entry = text === undefined ? null : load(text);
+  const fit = () => {
+    const [width, height] = [entry.image.naturalWidth || 16, entry.image.naturalHeight || 9];
+    box.style.aspectRatio = `${width} / ${height}`;
+    box.style.width = `min(100%, ${((0.72 * window.innerHeight * width) / height).toFixed(0)}px)`;
+    paint();
+  };
+  if (entry?.ready) fit();
+  else if (entry) entry.image.addEventListener("load", fit);
+  listen(canvas);
+  if (state.mode !== "wipe") return [box];
+  const slider = make("input", { type: "range", id: "wipe", min: "0", max: "100", step: "0.5", "aria-label": "Position of the line between left and right" });
+  slider.value = state.wipe;
+  slider.addEventListener("input", () => light({ wipe: slider.value }));
+  return [box, slider];
+}
+
+function tags(now) {
+  const words = (side) => (state.diff === "1" && side !== SOURCE ? `${sideName(side)}: difference ×${AMPLIFIED}` : sideName(side));
+  const [one, other] = sidesInSight();
+  return [make("span", { class: "tag l" }, words(one)), other ? make("span", { class: "tag r" }, words(other)) : null];
+}
+
+function listen(canvas) {
+  let last = null;
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+  const wipes = () => state.mode === "wipe" && Number(state.zoom) === 1;
+  canvas.addEventListener("pointerdown", (event) => {
+    last = place(event);
+    canvas.setPointerCapture(event.pointerId);
+    if (wipes()) light({ wipe: String(Math.round(1000 * last[0]) / 10) });
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!last) return;
+    const here = place(event);
+    if (wipes()) light({ wipe: String(Math.min(Math.max(Math.round(1000 * here[0]) / 10, 0), 100)) });
+    else moveBy(last[0] - here[0], last[1] - here[1]);
+    last = here;
+  });
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (last = null));
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      if (document.activeElement !== canvas && !event.ctrlKey) return;
+      event.preventDefault();
+      zoomBy(event.deltaY < 0 ? 1.5 : 1 / 1.5, ...place(event));
+    },
+    { passive: false },
+  );
+  canvas.addEventListener("keydown", onKey);
+}
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const step = STEPS[event.key];
+  const { frames, frame } = viewer.now;
+  const at = frames.indexOf(frame);
+  const next = { f: { source: "left", left: "right" }[state.mode] ?? "source" };
+  const acts = {
+    f: () => update({ mode: next.f }),
+    w: () => update({ mode: "wipe" }),
+    d: () => update({ diff: state.diff === "1" ? "" : "1" }),
+    "+": () => zoomBy(2),
+    "=": () => zoomBy(2),
+    "-": () => zoomBy(0.5),
+    0: () => update({ zoom: "1", at: "0.5,0.5" }),
+    ",": () => update({ frame: frames[Math.max(at - 1, 0)] }),
+    ".": () => update({ frame: frames[Math.min(at + 1, frames.length - 1)] }),
+  };
+  const act = acts[event.key.toLowerCase()];
+  if (step && Number(state.zoom) > 1 && !event.shiftKey) moveBy(0.1 * step[0], 0.1 * step[1]);
+  else if (step && step[0] && state.mode === "wipe") light({ wipe: String(Math.min(Math.max(Number(state.wipe) + 2 * step[0], 0), 100)) });
+  else if (act) act();
+  else return;
+  event.preventDefault();
+}
+
+// ---- slices
+
+function drawSlices(place) {
+  const now = shownNow();
+  const sides = [...new Set([SOURCE, now.left, now.right])];
+  const found = sides.filter((side) => pictureText(side, now.view, "slice") !== undefined);
+  if (!found.length) {
+    refill(place, make("p", { class: "note" }, `No slice of ${state.seq} is in this page: a still has none, others may have been left out to keep the page small.`));
+    return;
+  }
+  const row = stored().sizes[String(sequenceIndex(state.seq))]?.row;
+  refill(
+    place,
+    make("p", { class: "note" }, `The middle row${row === undefined ? "" : ` (${row})`}${now.view ? ` of view ${now.view}` : ""} at every instant, the first on top: what stands still gives upright lines, flicker gives stripes. The points are those of the pictures above.`),
+    sides.map((side) => {
+      const text = pictureText(side, now.view, "slice");
+      if (text === undefined) return make("p", { class: "note" }, `${sideName(side)}: ${whyNot(side)}`);
+      const image = make("img", { alt: `Slice over time of ${sideName(side)}`, src: `data:image/webp;base64,${text}` });
+      image.addEventListener("load", () => {
+        const tall = Math.max(2, Math.min(Math.ceil(110 / image.naturalHeight), 16));
+        image.style.height = `${image.naturalHeight * tall}px`;
+      });
+      return make("figure", {}, image, make("figcaption", {}, sideName(side)));
+    }),
+  );
+}
