@@ -12,6 +12,7 @@ from invrbench.digest import digest_value
 from invrbench.errors import RecordError
 from invrbench.metrics.families import FAMILIES, RENDER, VIEW
 from invrbench.results import paths
+from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
 
@@ -246,12 +247,14 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
     verdict: Row = {"status": "ok", "reason": ""}
     if point.skipped or point.missing:
         status = "skipped" if point.skipped else "missing"
-        verdict = {"status": status, "reason": point.skipped or point.missing}
+        why = without_places(point.skipped or point.missing or "", plan.root)
+        verdict = {"status": status, "reason": why}
         return [row | verdict for row in sets.values()]
     try:
         chain = _chain(plan.root, point, point.family_keys)
     except _Verdict as problem:
-        verdict = {"status": problem.status, "reason": problem.reason}
+        why = without_places(problem.reason, plan.root)
+        verdict = {"status": problem.status, "reason": why}
         return [row | verdict for row in sets.values()]
     common = _values(point, chain)
     for family in set(plan.conditions.families) - set(point.family_keys):
