@@ -30,6 +30,7 @@ Row = dict[str, Any]
 HEADLINE_METHOD = "pchip"
 STRONGEST = "strongest"
 OVERALL = "overall"
+CONFLICT = "conflict"  # status of a point of which contributions give different values
 NO_RENDER = "other-views: no anchor renders"
 RATIO = "rate_vs_anchor_percent"
 FIRST_SEED = "0"  # codecs that are not trained have no other
@@ -221,6 +222,12 @@ def _obstacle(test: Curve, anchor: Curve, metric: str) -> str:
         if point["status"] == "published" and text:
             return text if text.startswith("drawn only") else f"drawn only: {text}"
     for curve in (test, anchor):
+        clashes = [point for point in curve.incomplete if point["status"] == CONFLICT]
+        if clashes:
+            return (
+                f"{CONFLICT}: {len(clashes)} of {len(curve.points)} points of {curve.key.codec}, "
+                f"first {clashes[0]['rate_point']}"
+            )
         if curve.incomplete:
             first = curve.incomplete[0]
             return (
