@@ -1,9 +1,12 @@
 """A repository of one's own for the command line, and content for conformance runs."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
+import contributions
 import pytest
+from invrbench.cli import main
 from invrbench.codec.conformance import CHECKS, Verdict, check_folder, check_manifest
 from invrbench.codec.footage import Archive
 from invrbench.codec.manifest import Manifest, Verb, read_manifest
@@ -39,3 +42,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lay_repository(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def contributed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with results, and its package; see `contributions`. Not to be changed."""
+    folder = tmp_path_factory.mktemp("contributed")
+    contributions.make(folder)
+    with contextlib.chdir(folder):
+        assert main(["pack", contributions.CODEC]) == 0
+    return folder
