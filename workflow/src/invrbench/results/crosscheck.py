@@ -242,7 +242,7 @@ class Session:
         self.package = package
         self.head = head
         self.limits = limits
-        self.base = root / paths.CROSSCHECKS / package.md5
+        self.base = root / paths.CROSSCHECKING / package.md5
         self.fault = ""
         self.manifest: Manifest | None = None
         self._entries: dict[str, SequenceEntry] = load_sequences(root / CONDITIONS / "sequences")
