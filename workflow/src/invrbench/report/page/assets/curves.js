@@ -18,20 +18,21 @@ function layoutOf(title, x, y) {
     font: FONT,
     paper_bgcolor: "#ffffff",
     plot_bgcolor: "#ffffff",
-    margin: { l: narrow ? 50 : 64, r: 12, t: narrow ? 78 : 58, b: 50 },
+    margin: { l: narrow ? 50 : 64, r: 12, t: narrow ? 84 : 58, b: 50 },
     xaxis: { ...GRID, ...x },
     yaxis: { ...GRID, ...y },
     hovermode: "closest",
     hoverlabel: { bgcolor: "#ffffff", bordercolor: "#1a1a1a", font: { ...FONT, size: 12 }, align: "left" },
     showlegend: true,
     legend: narrow
-      ? { orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 11 } }
+      ? { x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 }, tracegroupgap: 0 }
       : { x: 1.02, y: 1, font: { size: 12 }, tracegroupgap: 0 },
   };
 }
 
 function plot(node, traces, layout) {
   const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  if (isNarrow()) makeRoom(node, traces, layout);
   Plotly.react(node, traces, layout, settings);
   if (node.dataset.listens) return;
   node.dataset.listens = "1";
@@ -39,6 +40,14 @@ function plot(node, traces, layout) {
     const index = event.points[0]?.customdata;
     if (Number.isInteger(index)) openPoint(index);
   });
+}
+
+// On a narrow screen the legend lies beneath the plot, which grows by as many lines.
+function makeRoom(node, traces, layout) {
+  const lines = traces.filter((trace) => trace.showlegend !== false).map((trace) => trace.name.split("<br>").length);
+  const legend = lines.reduce((sum, count) => sum + 6 + 14 * count, 20);
+  node.style.height = `${440 + legend}px`;
+  layout.margin.b = 56 + legend;
 }
 
 // ---- rate and quality
@@ -361,14 +370,14 @@ function drawCosts(place) {
   node.setAttribute("aria-label", `BD-rate over ${xTitle}; the table below has the values`);
   const layout = layoutOf(
     `BD-rate (${label}) over ${xTitle}`,
-    { title: { text: xTitle }, type: "log", exponentformat: "none" },
+    { title: { text: xTitle }, type: "log", dtick: "D2", exponentformat: "none" },
     { title: { text: "BD-rate (%), negative is better" }, zeroline: true, zerolinecolor: "#1a1a1a" },
   );
   plot(node, drawn.map((each, rank) => costTrace(each, rank)), layout);
   const left = listed.filter((each) => !drawn.includes(each));
   const items = left.map((each) => {
     const why = each.bd[state.costm][0] === null ? told(each.bd[state.costm][1]) : "cost not stated";
-    return make("li", {}, `${each.name} ${each.views}: `, make("span", { class: "reason" }, why));
+    return make("li", {}, `${`${each.name} ${each.views}`.trim()}: `, make("span", { class: "reason" }, why));
   });
   place.querySelector(".below").replaceChildren(
     ...(items.length ? [make("h3", {}, "Not in this plot"), make("ul", { class: "points" }, items)] : []),

@@ -77,7 +77,7 @@ function bdColumns() {
     ["BD-rate", "value"],
     ["BD-quality", "quality"],
     ["Overlap, or n of N", "share"],
-    ["Why there is no number, or what it lacks", "why"],
+    ["Reason", "why"],
   ];
 }
 

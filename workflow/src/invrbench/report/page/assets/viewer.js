@@ -229,7 +229,7 @@ function drawPictures(place) {
   for (const [side, index] of sidePoints()) {
     const point = data.points[index];
     const missing = pictureText(side, now.view, now.frame) === undefined ? " (no picture)" : "";
-    options.push([side, `${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`, curveOf[index].name]);
+    options.push([side, `${curveOf[index].codec} ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`, curveOf[index].name]);
   }
   const side = (label, key, value) => {
     const made = choice(label, key, options);
