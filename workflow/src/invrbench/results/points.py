@@ -101,7 +101,7 @@ def _current(path: Path, key: str, verb: str) -> Row:
     try:
         record = read_record(path)
     except RecordError as error:
-        raise _Verdict("failed", f"{verb}: record unusable ({str(error).split(';')[0]})") from None
+        raise _Verdict("failed", f"{verb}: record unusable ({_first(error)})") from None
     if record is not None and record.get("key") == key:
         return record
     if failed:
@@ -116,9 +116,11 @@ def _failure(path: Path, key: str) -> str | None:
 
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return None
-    return str(record["reason"]) if record.get("key") == key else None
+    if not isinstance(record, dict) or record.get("key") != key:
+        return None
+    return str(record.get("reason") or "no reason recorded")
 
 
 def _same(found: Any, expected: Any, verb: str, what: str) -> None:
@@ -137,7 +139,7 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
     chain: dict[str, Row] = {}
     if point.fit is not None:
         chain["fit"] = current_fit(root, point.fit)
-    source = read_record(root / paths.source_record(point.address.sequence))
+    source = _source(root, point)
     encode = chain["encode"] = _current(folder / "encode.json", point.encode_key, "encode")
     if source is not None:
         _same(encode["inputs"]["source_md5"], source["md5"], "encode", "source file")
@@ -158,6 +160,18 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
             render = _current_decode(root, point.uncompressed)
             _same(measured["inputs"]["render_md5"], render["decoded_md5"], verb, "render")
     return chain
+
+
+def _source(root: Path, point: Point) -> Row | None:
+    try:
+        return read_record(root / paths.source_record(point.address.sequence))
+    except RecordError as error:
+        raise _Verdict("failed", f"source: record unusable ({_first(error)})") from None
+
+
+def _first(error: RecordError) -> str:
+    """What is wrong, without what to do."""
+    return str(error).split(";")[0]
 
 
 def _current_decode(root: Path, point: Point) -> Row:

@@ -77,17 +77,21 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """The record at ``path``, or None if there is none.
 
     Raises:
-        RecordError: it is not JSON, of another schema, or was edited by hand.
+        RecordError: it is not JSON, holds NaN or infinity, is of another schema, or was edited
+            by hand.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        seal = _seal(record) if isinstance(record, dict) else ""
     except FileNotFoundError:
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path} is not JSON ({error}); delete it and rerun.") from None
+    except (ValueError, RecursionError) as error:
+        raise RecordError(
+            f"{path} is not JSON of finite numbers ({error}); delete it and rerun."
+        ) from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise RecordError(f"{path} has another schema than {SCHEMA}; delete it and rerun.")
-    if record.get("digest") != _seal(record):
+    if record.get("digest") != seal:
         raise RecordError(
             f"{path} was changed after it was written (its digest does not match); "
             "delete it and rerun."
