@@ -1,5 +1,6 @@
 """Contributions that leave the house and come in: pack one, cross-check another's."""
 
+import json
 import logging
 import signal
 import sys
@@ -136,7 +137,8 @@ def _limits(root: Path, package: "Package") -> tuple[dict[str, float], str, list
         return tolerances(package.value["tolerances"]), "those of the package", [told]
     notes = []
     if own.digest() != package.conditions_digest:
-        packed, here = package.value["conditions"]["value"], own.to_json()
+        packed = package.value["conditions"]["value"]
+        here = json.loads(json.dumps(own.to_json()))  # lists, as in a file
         keys = sorted(key for key in {*packed, *here} if packed.get(key) != here.get(key))
         keys = [key for key in keys if key not in ("title", "note")]
         notes.append(
