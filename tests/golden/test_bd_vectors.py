@@ -116,3 +116,12 @@ def test_the_vceg_ae07_value_is_reached_within_its_rounded_inputs():
     result = bd(points(FOREMAN[0]), points(FOREMAN[1]), "cubic")
     assert result.bd_rate_percent == pytest.approx(31.397426, abs=1e-4)
     assert result.bd_quality == pytest.approx(-1.18489792, abs=1e-6)
+
+
+def test_one_cubic_of_a_range_of_a_tenth_of_a_decibel_is_as_exact_as_in_fifty_digits():
+    anchor = ([0.0331, 0.089, 0.1627, 0.2615, 0.414, 0.6197],
+              [36.952, 39.8816, 42.3439, 43.4045, 45.8088, 48.1435])  # fmt: skip
+    test = ([0.2014, 0.2175, 0.2306, 0.2478], [40.8605, 40.8758, 40.8967, 40.9319])
+    # mpmath with 50 digits: normal equations, integrated as a polynomial
+    result = bd(points(anchor), points(test), "cubic")
+    assert result.bd_rate_percent == pytest.approx(93.345975856726082460694509756, rel=1e-11)

@@ -15,7 +15,7 @@ openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl, see the extra
 
 BUNNY, BIKES = "bunny-mini@0+32", "bikes-mini@76+32"
 SHEETS = [
-    "Summary", "Full", "AI", "LD", "RD charts", "RD data", "Complexity", "Self-reported",
+    "Summary", "Full", "AI", "LD", "BD", "RD charts", "RD data", "Complexity", "Self-reported",
     "Coverage", "Definitions", "Provenance", "Points",
 ]  # fmt: skip
 METRICS = ("psnr_y_db", "psnr_u_db", "psnr_v_db", "ms_ssim_y_db")
@@ -68,9 +68,7 @@ def test_every_sheet_says_draft_and_incomplete_on_top_and_on_every_page(book: An
     for sheet in book[0]:
         assert sheet["A3"].value == "DRAFT (only=hnerv) · incomplete: 127 of 128", sheet.title
         assert "incomplete: 127 of 128" in sheet.oddHeader.center.text
-        assert sheet.page_setup.orientation == (
-            "portrait" if sheet.title == "RD data" else "landscape"
-        )
+        assert sheet.page_setup.orientation == "landscape"
         assert sheet.sheet_properties.pageSetUpPr.fitToPage
         assert sheet.page_setup.fitToWidth in (None, 1)  # 1 is the default and is not written
         assert sheet.page_setup.fitToHeight == 0
@@ -162,11 +160,36 @@ def test_points_hold_every_expected_point_with_filter_and_frozen_heads(book: Any
     assert any(text.startswith("bitstream_md5") for text in heads)
 
 
-def test_chart_data_hold_numbers_only_and_every_sequence_has_four_charts(book: Any) -> None:
+def test_rd_data_hold_numbers_only_and_every_sequence_has_four_charts(book: Any) -> None:
     sheet = book[0]["RD data"]
-    rates = [row[3] for row in sheet.iter_rows() if row[2].value in ("PSNR-Y", "MS-SSIM-Y")]
-    assert rates and all(cell.data_type == "n" for cell in rates)
+    top = next(cell.row for cell in sheet["A"] if cell.value == "Sequence")
+    heads = [cell.value for cell in sheet[top]]
+    assert heads[:5] == ["Sequence", "Curve", "Rate point", "bpp", "kbps"]
+    assert {"PSNR-Y (dB)", "MS-SSIM-Y (dB)"} <= set(heads)
+    last = heads.index(None)  # workings stand behind a gap
+    rows = list(sheet.iter_rows(min_row=top + 1, min_col=4, max_col=last))
+    assert len(rows) == 127 - 8  # all points present but those of controls
+    assert all(cell.data_type == "n" for row in rows for cell in row)
     assert len(book[0]["RD charts"]._charts) == 4 * 4
+
+
+def test_bd_holds_every_comparison_and_mean_with_both_other_methods(book: Any) -> None:
+    sheet, table = book[0]["BD"], book[1]
+    top = next(cell.row for cell in sheet["A"] if cell.value == "Sequence")
+    heads = [cell.value for cell in sheet[top]]
+    column = {name: heads.index(name) for name in ("BD-rate", "Cubic", "Akima", "Reason")}
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows(min_row=top + 1)]
+    for method, name in (("pchip", "BD-rate"), ("cubic", "Cubic"), ("akima", "Akima")):
+        wanted = sorted(
+            round(row["bd_rate_percent"] / 100, 9)
+            for row in table
+            if row["method"] == method and row["bd_rate_percent"] is not None
+        )
+        held = [row[column[name]] for row in rows]
+        found = sorted(round(value, 9) for value in held if isinstance(value, int | float))
+        assert found == wanted, method
+    assert len(rows) == sum(row["method"] == "pchip" for row in table)
+    assert sheet.auto_filter.ref.startswith(f"A{top}:")
 
 
 def test_coverage_counts_and_explains(book: Any) -> None:

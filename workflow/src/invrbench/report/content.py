@@ -82,6 +82,11 @@ class Report:
             )
         )
 
+    def row_of(self, row: Row, method: str) -> Row | None:
+        """The same comparison by another method."""
+        key = tuple(method if name == "method" else row[name] for name in _ROW_KEY)
+        return self._index.get(key)
+
     def headline(self, test: CurveKey, column: str) -> Row | None:
         """A tested curve against the strongest configuration of the headline anchor."""
         anchor = self.info.headline_anchor

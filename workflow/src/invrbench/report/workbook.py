@@ -12,11 +12,15 @@ from invrbench.report.content import Report
 from invrbench.report.info import RunInfo
 from invrbench.report.pictures import Drawn
 from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.charts import SHEET as CHARTS_SHEET
 from invrbench.report.sheets.charts import write_charts
+from invrbench.report.sheets.comparisons import SHEET as BD_SHEET
+from invrbench.report.sheets.comparisons import comparisons, wanted_knots, write_comparisons
 from invrbench.report.sheets.configuration import write_configurations
 from invrbench.report.sheets.csv_files import csv_files
 from invrbench.report.sheets.experiment import write_ablation, write_experiment
 from invrbench.report.sheets.full import write_complexity, write_full, write_self_reported
+from invrbench.report.sheets.rd_data import write_rd_data
 from invrbench.report.sheets.reference import (
     write_coverage,
     write_definitions,
@@ -67,15 +71,16 @@ def write_workbook(
         }
     )
     book = Book(workbook, Report(points, rows, info))
+    given = {"Experiment": verdicts or info.figures, "Views": views, "Pictures": pictures}
+    book.reserve("Summary", *(name for name, content in given.items() if content), "Full")
+    _write_computations(book)
     write_summary(book)
     write_experiment(book, verdicts, path.parent / "plots")
     write_views(book, views)
     write_pictures(book, pictures)
     write_full(book)
-    write_configurations(book)
     write_seeds(book)
     write_ablation(book, ablation)
-    write_charts(book)
     write_complexity(book)
     write_self_reported(book)
     write_coverage(book)
@@ -85,3 +90,13 @@ def write_workbook(
     workbook.close()
     write_whole(path, out.getvalue())
     return csv_files(book)
+
+
+def _write_computations(book: Book) -> None:
+    """Fill the sheets in which BD-rates are computed, before those that refer to them."""
+    write_configurations(book)
+    book.reserve(BD_SHEET, CHARTS_SHEET)
+    pairs = comparisons(book)
+    data = write_rd_data(book, wanted_knots(pairs))
+    write_charts(book, data)
+    write_comparisons(book, pairs, data)

@@ -1,7 +1,4 @@
-"""Sheets RD charts and RD data: native scatter charts and the cells they are drawn from.
-
-A chart's cells hold numbers only: text in them would be drawn as a point at zero.
-"""
+"""Sheet RD charts: native scatter charts, drawn from the cells of the sheet RD data."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +7,13 @@ from typing import Any
 
 from invrbench.compare.curves import Curve
 from invrbench.report.metrics import metric
-from invrbench.report.plots import Look, legend, look_key, looks
+from invrbench.report.plots import Look, LookKey, legend, look_key, looks
 from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.formula import Range
+from invrbench.report.sheets.rd_data import SHEET as DATA
+from invrbench.report.sheets.rd_data import RdData
 
+SHEET = "RD charts"
 _MARKERS = {
     "o": "circle", "s": "square", "^": "triangle", "v": "plus", "<": "short_dash", ">": "x",
     "*": "star", "D": "diamond", "X": "x", "P": "long_dash", "h": "circle", "d": "square",
@@ -21,37 +22,37 @@ _MARKERS = {
 _DASHES = ("solid", "dash_dot", "dash", "long_dash_dot_dot")
 _CHART_ROWS = 24
 _CHART_SIZE = {"width": 760, "height": 460}
-_DATA = "RD data"
 
 
 @dataclass(frozen=True)
 class Series:
-    """Where a curve's numbers lie on the data sheet: rows first … last, rate and quality beside."""
+    """A curve's cells on the data sheet, and the numbers that are drawn of them."""
 
     curve: Curve
-    first: int
-    last: int
-    column: int
+    rate: Range
+    quality: Range
     rates: tuple[float, ...]
     qualities: tuple[float, ...]
 
 
-def write_charts(book: Book) -> None:
-    """Write both sheets; charts first, their data behind."""
-    sheet, row = book.sheet("RD charts", "Rate-distortion charts")
-    data, data_row = book.sheet(_DATA, "Numbers behind the charts", portrait=True)
-    for index, width in enumerate((26, 42, 16, 12, 12)):
-        data.set_column(index, index, width)
-    table = looks(book.report.curves)
+def write_charts(book: Book, data: RdData) -> None:
+    """Write a chart per sequence, headline metric and scale; several seeds as their mean.
+
+    Args:
+        book: the workbook.
+        data: where the curves stand.
+    """
+    sheet, row = book.sheet(SHEET, "Rate-distortion charts")
+    table = looks(book.report.pooled)
     columns = list(dict.fromkeys(book.report.info.headline_metrics))
     breaks = []
     groups: dict[tuple[str, str], list[Curve]] = {}
-    for curve in book.report.curves:
+    for curve in book.report.pooled:
         groups.setdefault((curve.key.sequence, curve.key.view_set), []).append(curve)
     for (sequence, _), curves in groups.items():
         drawn = False
         for column in columns:
-            series, data_row = _write_data(book, data, data_row, sequence, curves, column)
+            series = _series(book, data, sequence, curves, column)
             if not series:
                 continue
             for index, scale in enumerate(("linear", "log")):
@@ -76,40 +77,25 @@ def _rate(book: Book, sequence: str) -> str:
     return "bpp" if book.report.info.is_still(sequence, book.report.points) else "rate_kbps"
 
 
-def _write_data(
-    book: Book, data: Any, row: int, sequence: str, curves: Sequence[Curve], column: str
-) -> tuple[list[Series], int]:
+def _series(
+    book: Book, data: RdData, sequence: str, curves: Sequence[Curve], column: str
+) -> list[Series]:
+    """The curves that have a point to draw."""
     rate = _rate(book, sequence)
     series = []
-    heads = ("Sequence", "Curve", "Metric", "bpp" if rate == "bpp" else "kbps", "Value")
-    written = False
     for curve in curves:
         pairs = curve.drawable(column, rate)
-        if not pairs:
-            continue
-        if not written:
-            for index, text in enumerate(heads):
-                data.write_string(row, index, text, book.head())
-            row, written = row + 1, True
-        first = row
-        for bits, value in pairs:
-            data.write_string(row, 0, _shown(curve), book.style())
-            data.write_string(row, 1, book.report.info.curve_name(curve), book.style())
-            data.write_string(row, 2, metric(column).label, book.style())
-            text = "0.0000" if rate == "bpp" else "0.00"
-            data.write_number(row, 3, bits, book.style(num_format=text))
-            shown = metric(column).number_format
-            data.write_number(row, 4, value, book.style(num_format=shown))
-            row += 1
-        rates, qualities = zip(*pairs, strict=True)
-        series.append(Series(curve, first, row - 1, 3, rates, qualities))
-    return series, row + (1 if written else 0)
+        laid = data.curve(curve, column)
+        if pairs and laid:
+            rates, qualities = zip(*pairs, strict=True)
+            series.append(Series(curve, laid.columns[rate], laid.columns[column], rates, qualities))
+    return series
 
 
 def _chart(
     book: Book,
     series: Sequence[Series],
-    table: dict[tuple[str, str, str, str], Look],
+    table: dict[LookKey, Look],
     column: str,
     sequence: str,
     scale: str,
@@ -118,16 +104,16 @@ def _chart(
     chart = book.workbook.add_chart({"type": "scatter", "subtype": "straight_with_markers"})
     for entry in series:
         look = table[look_key(entry.curve)]
-        _, x_column = entry.first, entry.column
         chart.add_series(
             {
                 "name": legend(entry.curve, len(entry.rates), info),
-                "categories": [_DATA, entry.first, x_column, entry.last, x_column],
-                "values": [_DATA, entry.first, x_column + 1, entry.last, x_column + 1],
+                "categories": [DATA, *entry.rate.corners],
+                "values": [DATA, *entry.quality.corners],
                 "line": {"color": look.colour, "width": look.width, "dash_type": _dash(look)},
                 "marker": _marker(look, entry.curve.role),
             }
         )
+    chart.show_blanks_as("span")  # a point without this metric: the line goes on
     rates = [rate for entry in series for rate in entry.rates]
     qualities = [value for entry in series for value in entry.qualities]
     unit = "bit/pixel" if _rate(book, sequence) == "bpp" else "kbit/s"

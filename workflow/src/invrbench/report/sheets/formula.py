@@ -186,6 +186,11 @@ class Range:
         index = index % len(self.values)
         return cell(self.first + index, self.column, self.values[index], self.sheet)
 
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """First row and column, last row and column, from 0."""
+        return self.first, self.column, self.first + len(self.values) - 1, self.column
+
     def part(self, start: int, stop: int) -> "Range":
         """Its cells start … stop − 1."""
         stop = stop % (len(self.values) + 1)

@@ -244,13 +244,16 @@ def _check(rates: Rates, qualities: Range, x: Range, ceiling: float | None) -> T
     return check
 
 
-def lay_pair(pen: Pen, places: PairPlaces, anchor: Knots, test: Knots) -> Pair:
+def lay_pair(
+    pen: Pen, places: PairPlaces, anchor: Knots, test: Knots, *, overlap_pen: Pen | None = None
+) -> Pair:
     """Write what a comparison needs beside its two curves.
 
     Args:
         pen: of the sheet.
         places: where the cells go.
         anchor, test: laid out on this sheet or another.
+        overlap_pen: of the cell of the overlap, where that is no working; None: ``pen``.
     """
     low = pen.at(*places.low, largest(anchor.quality[0], test.quality[0]))
     high = pen.at(*places.high, smallest(anchor.quality[-1], test.quality[-1]))
@@ -261,7 +264,7 @@ def lay_pair(pen: Pen, places: PairPlaces, anchor: Knots, test: Knots) -> Pair:
     check = pen.at(*places.check, apart)
     fine = check.differs(quoted(OK))
     covered = (high - low) / (test.quality[-1] - test.quality[0])
-    overlap = pen.at(*places.overlap, when(fine, check, covered))
+    overlap = (overlap_pen or pen).at(*places.overlap, when(fine, check, covered))
     areas = []
     for index, (curve, end) in enumerate(
         ((anchor, low), (test, low), (anchor, high), (test, high))
