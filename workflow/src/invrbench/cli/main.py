@@ -126,6 +126,7 @@ def _crosscheck(parser: Parser) -> None:
     parser.add_argument("--frames", default="", help="compare these alone, first+count: 0+16")
     parser.add_argument("--only", default="", help="codecs/sequences/points, shell patterns")
     parser.add_argument("--by", default="", help="the cross-checker, e.g. a company")
+    parser.add_argument("--reencode", action="store_true", help="fit and encode again as well")
     parser.add_argument("--report", help="folder to write; reports/crosscheck/<codec>-<conditions>")
 
 
@@ -134,6 +135,18 @@ def _diff(parser: Parser) -> None:
     parser.add_argument("new", help="report folder, or a points.tsv")
     parser.add_argument("-o", "--output", help="folder for diff.tsv, diff.md and diff.json")
     _json(parser)
+
+
+def _merge(parser: Parser) -> None:
+    parser.add_argument(
+        "contributions",
+        nargs="+",
+        help="packages, report folders, roots of clones with results/, points.tsv, crosscheck.json",
+    )
+    parser.add_argument("--label", required=True, help="of the merge, e.g. N0123")
+    parser.add_argument("-o", "--output", help="folder to write; reports/merged/<label>")
+    parser.add_argument("--anchor-from", default="", help="contribution whose anchor is used")
+    _conditions(parser)
 
 
 def _serve(parser: Parser) -> None:
@@ -166,6 +179,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "pack": ("contribution", "pack", _pack, "a codec's points in one archive, to be sent"),
     "crosscheck": ("contribution", "crosscheck", _crosscheck, "check another's archive"),
     "diff": ("compare_reports", "diff", _diff, "what changed between two reports, and why"),
+    "merge": ("compare_reports", "merge", _merge, "several companies' results in one workbook"),
     "new": ("codecs", "new", _new, "write the folder of a new proposal"),
     "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
 }

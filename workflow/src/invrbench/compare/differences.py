@@ -16,7 +16,7 @@ differ, every picture that both tables hold has the same value in both.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 from invrbench.compare.curves import (
     Curve,
@@ -36,6 +36,19 @@ TABLE_STEP = 2e-6
 # Percentage points below which a BD-rate reads as unmoved: the last digit of bd.tsv.
 UNMOVED = 1e-4
 _PRESENT = ("ok", "published")
+
+
+@overload
+def still(value: float) -> float: ...
+@overload
+def still(value: None) -> None: ...
+def still(value: float | None) -> float | None:
+    """A difference, 0 where it is but the rounding of two tables.
+
+    >>> still(-4e-7), still(-0.01)
+    (0.0, -0.01)
+    """
+    return 0.0 if value is not None and abs(value) <= TABLE_STEP else value
 
 
 @dataclass(frozen=True)

@@ -192,18 +192,32 @@ def _withheld(point: Point, clash: Twice) -> Point:
 def registered_anchor(contributions: Sequence[Contribution], anchor: str) -> Contribution | None:
     """The first contribution with complete points of the anchor, for all sequences if one has.
 
-    Complete: every point of the anchor it expects is there.
+    Complete: every point of the anchor it expects is there. A table without conditions counts only
+    where no other has the anchor.
     """
-    tested = {_place(point) for each in contributions for point in each.points}
-    complete = []
-    for each in contributions:
+    stated = [each for each in contributions if each.digest]
+    for members in (stated, [each for each in contributions if not each.digest]):
+        found = _most_complete(members, contributions, anchor)
+        if found is not None:
+            return found
+    return None
+
+
+def _most_complete(
+    members: Sequence[Contribution], everybody: Sequence[Contribution], anchor: str
+) -> Contribution | None:
+    tested = {_place(point) for each in everybody for point in each.points}
+    best: tuple[int, Contribution] | None = None
+    partial = None
+    for each in members:
         points = [point for point in each.anchors if full_codec(point) == anchor]
         if points and all(point["status"] in _PRESENT for point in points):
-            complete.append((each, {_place(point) for point in points}))
-    best = next((each for each, places in complete if tested <= places), None)
-    if best is None and complete:
-        best = max(complete, key=lambda pair: len(pair[1] & tested))[0]
-    return best or next((each for each in contributions if each.anchors), None)
+            covered = len({_place(point) for point in points} & tested)
+            if best is None or covered > best[0]:
+                best = (covered, each)
+        elif points:
+            partial = partial or each
+    return best[1] if best else partial
 
 
 def _place(point: Point) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from invrbench.compare.differences import (
     Change,
     Move,
     is_common,
+    still,
 )
 from invrbench.compare.table import write_table
 from invrbench.digest import write_json, write_whole
@@ -84,16 +85,23 @@ def _members(diff: ReportDiff, mean: Change) -> list[Change]:
 
 def _change_row(diff: ReportDiff, change: Change) -> tuple[Cell, ...]:
     split = change.split
-    shares = [number(share, POINTS_FORMAT) for share in (split.anchor, split.method, split.rest)]
+    shares = [
+        number(_unmoved(share), POINTS_FORMAT)
+        for share in (change.delta, split.anchor, split.method, split.rest)
+    ]
     return (
         text(_name(diff, change)),
         number(change.counts[0], "0") if change.counts else BLANK,
         _bd_cell(change, 0),
         _bd_cell(change, 1),
-        number(change.delta, POINTS_FORMAT),
         *shares,
         text(_remark(change)),
     )
+
+
+def _unmoved(points: float | None) -> float | None:
+    """Percentage points, 0 where they are less than the last digit of bd.tsv."""
+    return 0.0 if points is not None and abs(points) <= UNMOVED else points
 
 
 def _bd_cell(change: Change, side: int) -> Cell:
@@ -152,8 +160,8 @@ def _move_row(diff: ReportDiff, move: Move) -> tuple[Cell, ...]:
         text(name.display),
         number(move.points, "0"),
         text(f"{move.same} of {move.points}{unknown}"),
-        *(number(None if each is None else each / 100, _RATE_FORMAT, "–") for each in rates),
-        *(number(each, signed, "–") for each in (move.mean_quality, move.largest_quality)),
+        *(number(None if each is None else still(each) / 100, _RATE_FORMAT, "–") for each in rates),
+        *(number(still(each), signed, "–") for each in (move.mean_quality, move.largest_quality)),
     )
 
 

@@ -1,0 +1,215 @@
+"""What a merge leaves: a workbook, tables, Markdown, in a folder that belongs to its label."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from invrbench.compare.table import (
+    BD_COLUMNS,
+    point_columns,
+    write_table,
+)
+from invrbench.digest import write_json, write_whole
+from invrbench.errors import InputError
+from invrbench.report.cells import (
+    Table,
+    to_markdown,
+)
+from invrbench.report.content import Report
+from invrbench.report.merge import MergedReport
+from invrbench.report.merge_tables import (
+    anchor_points_table,
+    anchors_table,
+    checks_table,
+    conflicts_table,
+    contributions_table,
+    coverage_table,
+    result_tables,
+    sequences_table,
+)
+from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.tables import set_widths
+from invrbench.report.sheets.tables import write_table as write_sheet_table
+
+FILES = ("results.xlsx", "points.tsv", "bd.tsv", "merge.md", "merge.json")
+
+
+def merge_markdown(merged: MergedReport) -> str:
+    """The whole as Markdown."""
+    parts = [f"# {merged.label}: {merged.info.title.lower()}\n"]
+    parts.append("".join(f"- {note}\n" for note in merged.notes))
+    for table in _all_tables(merged):
+        parts.append(f"## {table.title}\n\n{to_markdown(table)}")
+        parts += [f"{note}\n" for note in table.notes]
+    return "\n".join(parts)
+
+
+def _all_tables(merged: MergedReport) -> list[Table]:
+    tables = [
+        *result_tables(merged),
+        contributions_table(merged),
+        anchors_table(merged),
+        checks_table(merged),
+        conflicts_table(merged),
+        *([sequences_table(merged)] if merged.is_averaged else []),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def summary_text(merged: MergedReport) -> str:
+    """What the verb prints: notes, and the rankings in short."""
+    lines = [f"- {note}" for note in merged.notes]
+    for table in result_tables(merged):
+        lines += ["", table.title]
+        lines += ["  " + "  ".join(cell.shown for cell in row) for row in table.rows[:40]]
+    return "\n".join(lines) + "\n"
+
+
+def _workbook(merged: MergedReport) -> bytes:
+    import xlsxwriter
+
+    out = io.BytesIO()
+    workbook = xlsxwriter.Workbook(out, {"in_memory": True, "nan_inf_to_errors": False})
+    workbook.set_properties(
+        {
+            "title": f"{merged.label}: {merged.info.title}",
+            "comments": "Made by invrbench",
+            "created": merged.info.created,
+        }
+    )
+    book = Book(workbook, Report((), (), merged.info))
+    _write_summary(book, merged)
+    full = [sequences_table(merged)] if merged.is_averaged else []
+    sheets: dict[str, list[Table]] = {
+        "Contributions": [contributions_table(merged)],
+        "Full": full,
+        "Cross-checks": [checks_table(merged)],
+        "Conflicts": [conflicts_table(merged)],
+        "Anchors": [anchors_table(merged), anchor_points_table(merged)],
+        "Coverage": [coverage_table(merged)],
+    }
+    for name, tables in sheets.items():
+        kept = [table for table in tables if table.rows]
+        if kept:
+            _write_sheet(book, name, kept)
+    workbook.close()
+    return out.getvalue()
+
+
+def _write_summary(book: Book, merged: MergedReport) -> None:
+    tables = result_tables(merged)
+    sheet, row = book.sheet("Summary", f"{merged.label}: {merged.info.title.lower()}", paper="A3")
+    set_widths(sheet, max(tables, key=lambda table: len(table.columns)))
+    row = _write_tables(book, sheet, row, tables)
+    for note in merged.notes:
+        sheet.write_string(row, 0, note, book.style(font_size=9))
+        row += 1
+
+
+def _write_sheet(book: Book, name: str, tables: Sequence[Table]) -> None:
+    sheet, row = book.sheet(name, tables[0].title, paper="A3")
+    widths = [
+        max(t.columns[i].width for t in tables if i < len(t.columns))
+        for i in range(max(len(table.columns) for table in tables))
+    ]
+    for index, width in enumerate(widths):
+        sheet.set_column(index, index, width)
+    _write_tables(book, sheet, row, tables, skip_first_title=True)
+
+
+def _write_tables(
+    book: Book, sheet: Any, row: int, tables: Sequence[Table], *, skip_first_title: bool = False
+) -> int:
+    for index, table in enumerate(tables):
+        if index or not skip_first_title:
+            sheet.write_string(row, 0, table.title, book.style(bold=True, font_size=10))
+            row += 1
+        row = write_sheet_table(book, sheet, row, table)
+    return row
+
+
+def refuse_other(folder: Path, label: str) -> None:
+    """Refuse a folder that holds something else than an earlier merge of this label.
+
+    Raises:
+        InputError: it does.
+    """
+    if not folder.exists():
+        return
+    if folder.is_dir():
+        held = {path.name for path in folder.iterdir()}
+        if not held or (held <= set(FILES) and _label_in(folder) == label):
+            return
+    raise InputError(
+        f"{folder.name}/ holds something else than a merge labelled {label}, which is never "
+        "overwritten; name another label or folder."
+    )
+
+
+def _label_in(folder: Path) -> str:
+    try:
+        value = json.loads((folder / "merge.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(value.get("label", "")) if isinstance(value, dict) else ""
+
+
+def write_merge(folder: Path, merged: MergedReport) -> None:
+    """Write merge.json, points.tsv, bd.tsv, merge.md and results.xlsx.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    refuse_other(folder, merged.label)
+    write_json(folder / "merge.json", merge_value(merged))  # first: says whose folder it is
+    points = [
+        {"contribution": owner, **point}
+        for owner, report in merged.reports.items()
+        for point in report.points[: len(merged.merged.points[owner])]
+    ]
+    if merged.registered:
+        label = merged.registered.label
+        points += [{"contribution": label, **point} for point in merged.registered.anchors]
+    columns = ["contribution", *(name for name in point_columns(points) if name != "contribution")]
+    write_table(folder / "points.tsv", points, columns)
+    write_table(folder / "bd.tsv", _bd_rows(merged), ("contribution", *BD_COLUMNS))
+    write_whole(folder / "merge.md", merge_markdown(merged))
+    write_whole(folder / "results.xlsx", _workbook(merged))
+
+
+def _bd_rows(merged: MergedReport) -> list[Mapping[str, Any]]:
+    """Rows of bd.tsv by owner; no means where nothing may be averaged."""
+    return [
+        {"contribution": owner, **row}
+        for owner, report in merged.reports.items()
+        for row in report.rows
+        if row["sequence"] or merged.is_averaged
+    ]
+
+
+def merge_value(merged: MergedReport) -> dict[str, Any]:
+    """What a merge was made of, as JSON."""
+    return {
+        "schema": 1,
+        "kind": "merge",
+        "label": merged.label,
+        "anchor": merged.info.headline_anchor,
+        "anchor_from": merged.registered.label if merged.registered else None,
+        "headline_metrics": merged.metrics,
+        "is_averaged": merged.is_averaged,
+        "notes": list(merged.notes),
+        "contributions": [
+            {
+                "label": each.label,
+                "kind": each.kind,
+                "file": each.file,
+                "md5": each.md5,
+                "proponent": each.proponent,
+                "documents": dict(each.contribution.documents),
+                "conditions_digest": each.contribution.digest,
+            }
+            for each in merged.brought
+        ],
+    }
