@@ -423,3 +423,27 @@ def test_options_that_mean_nothing_are_refused(
 ) -> None:
     assert main(["crosscheck", PACKAGE, *words]) == EXIT_FAILED
     assert told in capsys.readouterr().err
+
+
+def test_encoding_again_tells_the_spread_and_changes_no_verdict(
+    contributed: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(contributed)
+    package = here / "with-encoder.zip"
+    assert main(["pack", CODEC, "--only", f"*/{CLIP}", "--with-encoder", "-o", str(package)]) == 0
+    monkeypatch.chdir(here)
+    assert main(["crosscheck", str(package), "--reencode", "--report", "found"]) == 0
+    report = json.loads((here / "found" / "crosscheck.json").read_text())
+    assert report["counts"]["bit-exact"] == 2
+    # this codec has no randomness: a second run gives the same bytes
+    assert report["reencoded"]["sentence"] == (
+        "Encoded again, 2 of 2 points: 2 gave the same bitstream, rate +0.00 %, "
+        "PSNR-Y +0.00 dB, SSIM-Y +0.0000."
+    )
+
+
+def test_package_without_encoder_cannot_be_encoded_again(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["crosscheck", PACKAGE, "--reencode"]) == EXIT_FAILED
+    assert "`invrbench pack --with-encoder`" in capsys.readouterr().err

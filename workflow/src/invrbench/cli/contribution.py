@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from invrbench.results.claims import Claim
     from invrbench.results.crosscheck import Checked, Session
     from invrbench.results.package import Package
+    from invrbench.results.reencode import Again
 
 REPORTS = Path("reports/crosscheck")
 LISTED_POINTS = 60
@@ -55,9 +56,12 @@ def crosscheck(arguments: Any) -> int:
     from invrbench.results.claims import Head, claims_of, duration, in_order
     from invrbench.results.crosscheck import Session
     from invrbench.results.package import read_package
+    from invrbench.results.reencode import require_encoder
 
     root = repository()
     package = read_package(Path(arguments.package))
+    if arguments.reencode:
+        require_encoder(package)
     head = Head.parse(arguments.frames) if arguments.frames else None
     within = duration(arguments.within) if arguments.within else None
     every = claims_of(package)
@@ -70,6 +74,7 @@ def crosscheck(arguments: Any) -> int:
         differing = session.differences()
         notes += session.remarks()
         found = _checked(session, chosen, within)
+        again = _encoded_again(session, chosen, within) if arguments.reencode else ()
     checked = tuple(found.get(claim.key) or _left_out(claim, arguments.only) for claim in every)
     check = Crosscheck(
         package=package,
@@ -82,6 +87,7 @@ def crosscheck(arguments: Any) -> int:
         differences=tuple(differing),
         notes=tuple(notes),
         moves=moves_of(package, checked),
+        again=again,
     )
     folder = Path(arguments.report or root / REPORTS / f"{package.folder}-{package.conditions}")
     sys.stdout.write(f"\n{write_crosscheck(folder, check)}\n")
@@ -200,3 +206,23 @@ def _checked(
     for claim in claims:
         found.setdefault(claim.key, Checked(claim, NOT_CHECKED, STOPPED))
     return found
+
+
+def _encoded_again(
+    session: "Session", claims: "list[Claim]", within: float | None
+) -> "tuple[Again, ...]":
+    """Points trained and encoded again, as far as time and patience reach."""
+    from invrbench.results.crosscheck import STOPPED
+    from invrbench.results.reencode import Again, encode_again
+
+    found: list[Again] = []
+    try:
+        for again in encode_again(session, claims, within=within):
+            found.append(again)
+            told = again.why_not or f"{again.record['bitstream_bytes']} bytes"
+            sys.stdout.write(f"again {len(found)}/{len(claims)} {again.claim.name}: {told}\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped; the report holds what was encoded again.\n")
+    left = (Again(claim, STOPPED) for claim in claims[len(found) :])
+    return (*found, *left)

@@ -4,7 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from invrbench.results.crosscheck import (
 )
 from invrbench.results.package import Package
 from invrbench.results.paths import CROSSCHECKS
+from invrbench.results.reencode import Again
 
 SCHEMA = 1
 KIND = "crosscheck"
@@ -58,6 +59,7 @@ class Crosscheck:
         differences: what of the environment is another one here, as phrases.
         notes: sentences a reader must see.
         moves: BD-rates before and after, see :func:`bd_moves`.
+        again: points trained and encoded again, if that was asked for.
     """
 
     package: Package
@@ -69,7 +71,8 @@ class Crosscheck:
     machine: str = ""
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    moves: tuple[Mapping[str, Any], ...] = field(default=())
+    moves: tuple[Mapping[str, Any], ...] = ()
+    again: tuple[Again, ...] = ()
 
     @property
     def counts(self) -> Counter[str]:
@@ -416,6 +419,85 @@ def bd_sentence(check: Crosscheck) -> str:
     )
 
 
+def again_table(check: Crosscheck) -> Table:
+    """One row per point that was encoded again: rate and headline metrics, and how they moved."""
+    metrics = headline_metrics(check)
+    columns = [
+        Column("Sequence", 24, "left"),
+        Column("Configuration", 12),
+        Column("Rate point", 20, "left"),
+        Column("Bytes claimed", 11),
+        Column("Bytes again", 11),
+        Column("Bytes moved", 11),
+    ]
+    for name in metrics:
+        shown = " ".join(filter(None, (label(name), unit(name))))
+        columns += [Column(f"{shown} {what}", 11) for what in ("claimed", "again", "moved")]
+    columns.append(Column("Outcome", 40, "left"))
+    rows = []
+    for each in check.again:
+        first = each.claim.first
+        size = each.record.get("bitstream_bytes")
+        moved = size / first["bitstream_bytes"] - 1 if size else None
+        cells = [
+            text(each.claim.sequence),
+            text(first["configuration"]),
+            text(first["rate_point"]),
+            number(first["bitstream_bytes"], "0"),
+            number(size, "0", "–"),
+            number(moved, "+0.00%;-0.00%;0.00%", "–"),
+        ]
+        for name in metrics:
+            cells += _again_cells(each, name)
+        outcome = each.why_not or ("the same bitstream" if each.is_same else "another bitstream")
+        rows.append((*cells, text(outcome)))
+    return Table("again", "Encoded again", tuple(columns), tuple(rows))
+
+
+def _again_cells(each: Again, name: str) -> list[Cell]:
+    shown = METRICS[name].number_format
+    held = each.value(name)
+    if held is None:
+        return [number(each.claim.first.get(name), shown, "–"), reason("–"), reason("–")]
+    moved = _moved(held)
+    return [
+        number(held.claimed, shown, "lossless"),
+        number(held.measured, shown, held.why_not or "lossless"),
+        number(moved, METRICS[name].signed_format, "–"),
+    ]
+
+
+def _moved(held: Compared) -> float | None:
+    both = held.claimed is not None and held.measured is not None
+    return held.measured - held.claimed if both else None  # type: ignore[operator]
+
+
+def again_sentence(check: Crosscheck) -> str:
+    """How far a second training and encoding lies from the packed one; empty if none was asked."""
+    if not check.again:
+        return ""
+    done = [each for each in check.again if not each.why_not]
+    start = f"Encoded again, {len(done)} of {len(check.again)} points"
+    if not done:
+        return f"{start}; {check.again[0].why_not}."
+    same = sum(each.is_same for each in done)
+    rates = [e.record["bitstream_bytes"] / e.claim.first["bitstream_bytes"] - 1 for e in done]
+    parts = [f"{same} gave the same bitstream", f"rate {_range([100 * r for r in rates], '%', 2)}"]
+    for name in headline_metrics(check):
+        held = [each.value(name) for each in done]
+        moved = [m for each in held if each is not None and (m := _moved(each)) is not None]
+        if moved:
+            parts.append(f"{label(name)} {_range(moved, unit(name), _decimals(name))}")
+    away = f"; {len(check.again) - len(done)} not encoded again" * (len(done) < len(check.again))
+    return f"{start}: {', '.join(parts)}{away}."
+
+
+def _range(values: Sequence[float], of: str, decimals: int) -> str:
+    low, high = (f"{value + 0.0:+.{decimals}f}" for value in (min(values), max(values)))
+    ends = low if low == high else f"{low} to {high}"
+    return " ".join(filter(None, (ends, of)))
+
+
 def facts(check: Crosscheck) -> Table:
     """Who checked what, where, and with what."""
     value = check.package.value
@@ -499,6 +581,10 @@ def to_json(check: Crosscheck) -> dict[str, Any]:
         "notes": list(check.notes),
         "points": [_point_json(each) for each in check.checked],
         "bd": [dict(move) for move in check.moves],
+        "reencoded": {
+            "sentence": again_sentence(check),
+            "points": [_again_json(each) for each in check.again],
+        },
     }
 
 
@@ -517,6 +603,16 @@ def _point_json(checked: Checked) -> dict[str, Any]:
         "device": checked.record.get("device"),
         "decode_seconds": checked.record.get("wall_seconds"),
         "values": [asdict(each) for each in checked.compared],
+    }
+
+
+def _again_json(each: Again) -> dict[str, Any]:
+    return {
+        "name": each.claim.name,
+        "why_not": each.why_not,
+        "same_bitstream": each.is_same,
+        "bitstream_bytes": each.record.get("bitstream_bytes"),
+        "values": [asdict(value) for value in each.compared],
     }
 
 
@@ -555,8 +651,9 @@ def _workbook(check: Crosscheck) -> bytes:
     )
     book = Book(workbook, Report((), (), info))
     _write_summary(book, check)
-    tables = (points_table(check), bd_table(check), values_table(check), tolerances_table(check))
-    for table in tables:
+    again = (again_table(check),) if check.again else ()
+    tables = (points_table(check), bd_table(check), *again, values_table(check))
+    for table in (*tables, tolerances_table(check)):
         sheet, row = book.sheet(table.title, f"Cross-check: {table.title}")
         set_widths(sheet, table)
         write_table(book, sheet, row, table, filterable=True, fills=_fills(check, table))
@@ -580,7 +677,7 @@ def _write_summary(book: Book, check: Crosscheck) -> None:
     sheet.merge_range(row, 0, row, 1, told, wrapped)
     sheet.set_row(row, 16 * (1 + len(told) // 110))
     row += 1
-    for note in (bd_sentence(check), *check.notes):
+    for note in filter(None, (bd_sentence(check), again_sentence(check), *check.notes)):
         sheet.merge_range(row, 0, row, 1, note, book.style(text_wrap=True))
         sheet.set_row(row, 13 * (1 + len(note) // 130))
         row += 1

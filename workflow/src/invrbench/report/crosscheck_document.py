@@ -17,6 +17,8 @@ from invrbench.report.blocks import (
 from invrbench.report.cells import Table
 from invrbench.report.crosscheck import (
     Crosscheck,
+    again_sentence,
+    again_table,
     bd_sentence,
     bd_table,
     facts,
@@ -73,6 +75,8 @@ def _blocks(check: Crosscheck) -> Iterable[Block]:
     yield Heading("Summary")
     yield Words(sentence(check))
     yield Words(bd_sentence(check))
+    if check.again:
+        yield Words(again_sentence(check))
     if check.notes:
         yield Bullets(check.notes)
     yield _ask("what else the cross-checker observed, in their own words")
@@ -93,6 +97,10 @@ def _blocks(check: Crosscheck) -> Iterable[Block]:
     yield Words(bd_sentence(check))
     if check.moves:
         yield Tabled(_headline_bd(check), "BD-rate as claimed and as measured again")
+    if check.again:
+        yield Heading("Encoded again")
+        yield Words(again_sentence(check))
+        yield Tabled(again_table(check), "The packed bitstreams and those of a second run")
     yield Heading("How to repeat this")
     yield Commands(tuple(_commands(check)))
     yield Heading("Intellectual property")

@@ -350,7 +350,7 @@ class Session:
         if self.head is not None and self._claimed_frames(claim) is None:
             return Checked(claim, NOT_CHECKED, "the package holds no values of single frames")
         record = read_usable_record(self._record(claim))
-        if record is not None and record["key"] == self._key(claim) and record["status"] == "ok":
+        if record is not None and record["key"] == self.key(claim) and record["status"] == "ok":
             return self._judged(claim, record)
         return None
 
@@ -413,39 +413,51 @@ class Session:
         prepare_source(self.root, source, sequence)
         return load_source(self.root, sequence)
 
+    def why_not(self, claim: Claim) -> str:
+        """Why nothing can be measured of a point on this machine; empty if it can."""
+        return self.fault or self._ready(claim).why_not
+
+    def source_of(self, claim: Claim) -> tuple[Source, Prepared]:
+        """The source of a point that can be measured here."""
+        readied = self._ready(claim)
+        assert readied.source is not None and readied.prepared is not None
+        return readied.source, readied.prepared
+
     # ---- decode and measure
 
     def _record(self, claim: Claim) -> Path:
         name = digest_value([claim.file, str(self.head)])
         return self.base / "points" / f"{name}.json"
 
-    def _key(self, claim: Claim) -> str:
-        manifest, readied = self._parts(claim)
-        assert readied.source is not None and readied.prepared is not None
+    def key(self, claim: Claim) -> str:
+        """Digest of all that a measurement of the packed bitstream depends on."""
+        manifest = self._opened_manifest()
+        source, prepared = self.source_of(claim)
         return digest_value(
             {
                 "bitstream": claim.first["bitstream_md5"],
                 "decode": verb_digest(manifest, "decode"),
                 "environment": environment_digest(manifest),
                 "device": device_for(manifest, "decode"),
-                "source": readied.prepared.md5,
-                "identity": readied.source.identity(),
+                "source": prepared.md5,
+                "identity": source.identity(),
                 "families": {name: family_digest(name) for name in claim.families},
                 "head": str(self.head),
             }
         )
 
-    def _parts(self, claim: Claim) -> tuple[Manifest, _Readied]:
+    def _opened_manifest(self) -> Manifest:
         assert self.manifest is not None
-        return self.manifest, self._ready(claim)
+        return self.manifest
 
     def _measured(self, claim: Claim) -> Mapping[str, Any]:
         """Decode and measure a point and keep what was found; a failure is kept as such."""
         start = now()
-        common = {"kind": "crosscheck", "key": self._key(claim), "file": claim.file, "start": start}
+        common = {"kind": "crosscheck", "key": self.key(claim), "file": claim.file, "start": start}
         self._log(claim).unlink(missing_ok=True)
         try:
-            found: dict[str, Any] = {"status": "ok", **self._decoded_and_measured(claim)}
+            bitstream = self._opened_manifest().folder / claim.file
+            found: dict[str, Any] = {"status": "ok", **self.measured_of(claim, bitstream)}
         except InvrError as error:
             found = {"status": "failed", "reason": str(error).splitlines()[0], "detail": str(error)}
         record = common | found | {"end": now(), "machine": machine_label()}
@@ -455,12 +467,15 @@ class Session:
     def _log(self, claim: Claim) -> Path:
         return self._record(claim).with_suffix(".log")
 
-    def _decoded_and_measured(self, claim: Claim) -> dict[str, Any]:
-        manifest, readied = self._parts(claim)
-        source, prepared = readied.source, readied.prepared
-        assert source is not None and prepared is not None
+    def measured_of(self, claim: Claim, bitstream: Path) -> dict[str, Any]:
+        """Decode a bitstream of a point with the packed decoder and measure it.
+
+        Raises:
+            ContractError: the decoder failed or wrote the wrong number of bytes.
+        """
+        manifest = self._opened_manifest()
+        source, prepared = self.source_of(claim)
         asked = Asked.of(manifest, source, self.head)
-        bitstream = manifest.folder / claim.file
         size = bitstream.stat().st_size
         with workspace(self.root / paths.JOBS) as space:
             run, decoded = self._decode(manifest, bitstream, space, asked, self._log(claim))
@@ -524,7 +539,7 @@ class Session:
 
     def _render(self, claim: Claim, space: Path, asked: "Asked") -> dict[str, RawVideo]:
         """The decoded frames of the uncompressed model that the point is held against."""
-        manifest, _ = self._parts(claim)
+        manifest = self._opened_manifest()
         file = str(claim.first.get("uncompressed_file") or "")
         if file not in self.package.members:
             raise InputError("the uncompressed model is not packed")
