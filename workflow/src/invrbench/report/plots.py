@@ -20,6 +20,7 @@ from invrbench.compare.curves import (
 from invrbench.compare.seeds import band, pooled_curves, used_seeds
 from invrbench.ctc.conditions import Figure
 from invrbench.digest import digest_value, write_whole
+from invrbench.report.drawing import drawing, one_line
 from invrbench.report.info import RunInfo, completeness, heading, marks
 from invrbench.report.metrics import metric
 
@@ -37,7 +38,6 @@ _PUBLISHED_MARKERS = (*_ANCHOR_MARKERS, "D", "P", "X", "h")
 _RC: Any = {
     "svg.hashsalt": "invrbench",
     "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
     "legend.fontsize": 7.5,
@@ -45,7 +45,7 @@ _RC: Any = {
     "axes.spines.right": False,
     "path.simplify": False,
 }
-_LEGEND_WIDTH = 32
+_LEGEND_WIDTH, _LEGEND_LETTERS, _TITLE_LETTERS = 32, 96, 76
 LookKey = tuple[str, str, str]
 SCALES = ("linear", "log")
 MAX_NAME_BYTES = 160  # of 255 that file systems allow, with metric, scale and a temporary name
@@ -141,14 +141,12 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
     Returns:
         The written files; a sequence without a drawable point has none.
     """
-    import matplotlib as mpl
-
     drawn = [*points, *class_means(points)]
     grouped = group_curves(drawn, info.hulls)
     curves = pooled_curves([curve for curve in grouped if curve.role != "control"])
     table = looks(curves)
     written: list[Path] = []
-    with mpl.rc_context(_RC):
+    with drawing(_RC):
         for (sequence, views), members in _by_place(curves).items():
             for column in dict.fromkeys(info.headline_metrics):
                 rate = _rate(sequence, points, info)
@@ -266,7 +264,9 @@ def _draw(
     if rate == "qp":
         axes.locator_params(axis="x", integer=True)
     axes.set_ylabel(shown.axis + (", lower is better" if column in FALLING_METRICS else ""))
-    axes.set_title(f"{picture.title} · {shown.label}\n{heading(info)}", loc="left")
+    title, about = one_line(picture.title, _TITLE_LETTERS - 20), heading(info)
+    text = f"{title} · {shown.label}\n{one_line(about, _TITLE_LETTERS)}"
+    axes.set_title(text, loc="left")
     axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     figure.legend(loc="outside right center", frameon=False, handlelength=3.2)
@@ -301,7 +301,7 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
     axes.plot(
         [bits for bits, _ in pairs],
         [value for _, value in pairs],
-        label="\n".join(textwrap.wrap(legend(curve, len(pairs), info), _LEGEND_WIDTH)),
+        label=_label(legend(curve, len(pairs), info)),
         color=look.colour,
         marker=look.marker,
         linestyle=look.line,
@@ -312,6 +312,12 @@ def _draw_curve(axes: Any, curve: Curve, look: Look, column: str, rate: str, inf
         zorder=1.5 if curve.is_hull else 3 if curve.role == "proposal" else 2,
     )
     _draw_band(axes, curve, look, column, rate)
+
+
+def _label(text: str) -> str:
+    """A legend's text in lines; Matplotlib leaves out what begins with an underscore."""
+    lines = textwrap.wrap(one_line(text, _LEGEND_LETTERS), _LEGEND_WIDTH)
+    return "\n".join(lines or ["?"]).replace("_", " _", 1 if text.startswith("_") else 0)
 
 
 def _draw_band(axes: Any, curve: Curve, look: Look, column: str, rate: str) -> None:
@@ -371,7 +377,7 @@ def _mark(figure: Any, axes: Any, points: Sequence[Point], info: RunInfo) -> Non
             va="center",
             rotation=25,
         )
-    note = " · ".join(words)
+    note = one_line(" · ".join(words), 2 * _TITLE_LETTERS)
     if not completeness(points).is_complete or note:
         figure.supxlabel(f"Report {note}", fontsize=7.5, color="#B00020", x=0.01, ha="left")
 

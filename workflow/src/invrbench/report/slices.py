@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from invrbench.ctc.pictures import Place
 from invrbench.errors import InputError
+from invrbench.report.drawing import drawing, one_line
 from invrbench.results.pictures import pixels_on
 
 Picture = NDArray[np.uint8]
@@ -243,18 +244,22 @@ def _framed(picture: Picture) -> Picture:
 
 def _label(text: str, width: int, *, bold: bool = False) -> Picture:
     """One line of text, made smaller until it fits: (LABEL_HEIGHT, width, 3)."""
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"font.family": "DejaVu Sans"}):
+    with drawing():
         # half a pixel more: Matplotlib cuts off fractions, and 29 / 100 · 100 is below 29
         size_inches = (width + 0.5) / _DPI, (LABEL_HEIGHT + 0.5) / _DPI
         figure = Figure(figsize=size_inches, dpi=_DPI)
         canvas: Any = FigureCanvasAgg(figure)
         size = FONT_PIXELS * _POINTS / _DPI
         drawn: Any = figure.text(
-            0, 0.38, text, size=size, va="center", weight="bold" if bold else "normal"
+            0,
+            0.38,
+            one_line(text, 400),
+            size=size,
+            va="center",
+            weight="bold" if bold else "normal",
         )
         extent = drawn.get_window_extent(canvas.get_renderer())
         drawn.set_size(size * min(1.0, width / max(extent.width, 1.0)))

@@ -7,6 +7,7 @@ from typing import Any
 from invrbench.report import tables
 from invrbench.report.cells import Cell, Table
 from invrbench.report.content import Report
+from invrbench.report.drawing import drawing, one_line
 from invrbench.report.info import heading, marks
 from invrbench.report.metrics import metric
 
@@ -21,11 +22,11 @@ _NAMES, _BARS_LEFT, _BARS_WIDTH, _NUMBERS, _END = 0.02, 0.245, 0.215, 0.475, 0.9
 
 def draw_slide(report: Report) -> bytes:
     """The slide as PNG: a row per proposal with its BD-rates, bars on an axis of log rate."""
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
     table = tables.headline(report)
-    with mpl.rc_context({"font.family": "DejaVu Sans", "font.size": 15}):
-        figure = mpl.figure.Figure(figsize=_INCHES, dpi=_DPI)
+    with drawing({"font.size": 15}):
+        figure = Figure(figsize=_INCHES, dpi=_DPI)
         _write_frame(figure, report, table)
         if table.rows:
             _draw_rows(figure, report, table)
@@ -36,9 +37,11 @@ def draw_slide(report: Report) -> bytes:
 
 def _write_frame(figure: Any, report: Report, table: Table) -> None:
     info = report.info
-    figure.text(0.02, 0.94, _cut(info.title or info.conditions, 72), size=22, weight="bold")
+    figure.text(0.02, 0.94, one_line(info.title or info.conditions, 72), size=22, weight="bold")
     anchor = info.codec(info.headline_anchor).display
-    figure.text(0.02, 0.895, _cut(f"Reference: {anchor} · {heading(info)}", 110), color="#444444")
+    figure.text(
+        0.02, 0.895, one_line(f"Reference: {anchor} · {heading(info)}", 110), color="#444444"
+    )
     words = " · ".join(marks(report.points, info))
     if words:
         figure.text(0.98, 0.94, words, size=18, weight="bold", color="#B00020", ha="right")
@@ -112,11 +115,9 @@ def _dress(axes: Any, cells: list[Cell]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def _wrapped(text: str, width: int) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width, max_lines=3, placeholder=" …") or [""])
+    return "\n".join(
+        textwrap.wrap(one_line(text, 200), width, max_lines=3, placeholder=" …") or [""]
+    )

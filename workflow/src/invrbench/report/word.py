@@ -89,7 +89,7 @@ def _dated(data: bytes) -> bytes:
 
 def _set_properties(word: Any, document: Document, created: datetime) -> None:
     properties = word.core_properties
-    properties.title = document.title[:255]
+    properties.title = _clean(document.title)[:255]
     properties.author = ""
     properties.last_modified_by = ""
     properties.comments = "Made by invrbench"
@@ -183,7 +183,7 @@ def _set_page(word: Any, running: str) -> None:
     section.page_width, section.page_height = Cm(PAGE_CM[0]), Cm(PAGE_CM[1])
     section.left_margin = section.right_margin = Cm(MARGIN_CM)
     section.top_margin = section.bottom_margin = Cm(MARGIN_CM)
-    section.header.paragraphs[0].add_run(running).font.size = Pt(8)
+    section.header.paragraphs[0].add_run(_clean(running)).font.size = Pt(8)
     foot = section.footer.paragraphs[0]
     foot.alignment = WD_ALIGN_PARAGRAPH.CENTER
     _field(foot, "PAGE", "1")
@@ -227,8 +227,8 @@ def _add(word: Any, block: Block, folder: Path, counts: dict[str, int]) -> None:
 
 
 def _clean(text: str) -> str:
-    """Text without the control characters that XML cannot hold."""
-    return "".join(letter for letter in text if letter >= " " or letter in "\t\n")
+    """Text without the letters that XML cannot hold. Source: XML 1.0, production 2."""
+    return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
 
 
 def _paragraph(word: Any, words: Words, *, centred: bool = False) -> None:
@@ -300,7 +300,7 @@ def _figure(word: Any, figure: Figured, folder: Path) -> None:
         picture.width = int(picture.width * Cm(MAX_FIGURE_HEIGHT_CM) / picture.height)
         picture.height = Cm(MAX_FIGURE_HEIGHT_CM)
     picture._inline.docPr.set("descr", _clean(figure.alt))
-    picture._inline.docPr.set("name", Path(figure.file).name)
+    picture._inline.docPr.set("name", _clean(Path(figure.file).name))
 
 
 # ---- tables, as XML: python-docx takes milliseconds a cell

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invrbench.compare.curves import Curve
+from invrbench.report.drawing import one_line
 from invrbench.report.metrics import metric
 from invrbench.report.plots import Look, LookKey, legend, look_key, looks
 from invrbench.report.sheets.base import Book
@@ -21,6 +22,7 @@ _MARKERS = {
 }  # fmt: skip
 _DASHES = ("solid", "dash_dot", "dash", "long_dash_dot_dot")
 _CHART_ROWS = 24
+_NAME_LETTERS = 120
 _CHART_SIZE = {"width": 760, "height": 460}
 
 
@@ -106,7 +108,7 @@ def _chart(
         look = table[look_key(entry.curve)]
         chart.add_series(
             {
-                "name": legend(entry.curve, len(entry.rates), info),
+                "name": _plain(legend(entry.curve, len(entry.rates), info)),
                 "categories": [DATA, *entry.rate.corners],
                 "values": [DATA, *entry.quality.corners],
                 "line": {"color": look.colour, "width": look.width, "dash_type": _dash(look)},
@@ -121,7 +123,7 @@ def _chart(
     text = {"size": 10, "bold": True, "name": "Arial"}
     small = {"size": 9, "name": "Arial"}
     title = f"{_shown(series[0].curve)} · {shown.label} · {scale} rate"
-    chart.set_title({"name": title, "name_font": text | {"size": 11}, "overlay": False})
+    chart.set_title({"name": _plain(title), "name_font": text | {"size": 11}, "overlay": False})
     chart.set_x_axis(_rate_axis(rates, unit, scale) | {"name_font": text, "num_font": small})
     step = quality_step(min(qualities), max(qualities))
     chart.set_y_axis(
@@ -187,3 +189,9 @@ def quality_step(low: float, high: float) -> float:
     raw = max(high - low, 6e-3) / 6
     power = 10.0 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw - 1e-12)
+
+
+def _plain(text: str) -> str:
+    """A name in a chart, where ``=x`` would be a formula and ``x!A1`` a cell."""
+    plain = one_line(text, _NAME_LETTERS).replace("!", "! ")
+    return f" {plain}" if plain.startswith("=") else plain
