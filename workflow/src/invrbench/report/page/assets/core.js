@@ -209,7 +209,7 @@ function choice(label, key, options, { id = key, onpick } = {}) {
   }
   select.value = state[key];
   select.addEventListener("change", () => (onpick ?? ((value) => update({ [key]: value })))(select.value));
-  return make("label", {}, label, select);
+  return make("div", { class: "field" }, make("label", { for: select.id }, label), select);
 }
 
 function toggle(label, key, options) {
@@ -225,7 +225,12 @@ function toggle(label, key, options) {
       text,
     ),
   );
-  return make("label", {}, label, make("span", { class: "group", role: "group", "aria-label": label }, buttons));
+  return buttonField(label, buttons);
+}
+
+function buttonField(label, buttons) {
+  const group = make("span", { class: "group", role: "group", "aria-label": label }, buttons);
+  return make("div", { class: "field" }, make("span", {}, label), group);
 }
 
 function check(label, key) {

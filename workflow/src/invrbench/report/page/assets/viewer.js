@@ -274,12 +274,12 @@ function sizeNote() {
 
 function zoomButtons() {
   const button = (text, label, act) => make("button", { type: "button", "aria-label": label, onclick: act }, text);
-  return make(
-    "label",
-    {},
-    `Magnified ×${Number(state.zoom).toFixed(Number(state.zoom) < 10 ? 1 : 0)}`,
-    make("span", { class: "group" }, button("−", "smaller", () => zoomBy(0.5)), button("fit", "whole picture", () => update({ zoom: "1", at: "0.5,0.5" })), button("+", "larger", () => zoomBy(2))),
-  );
+  const zoom = Number(state.zoom);
+  return buttonField(`Magnified ×${zoom.toFixed(zoom < 10 ? 1 : 0)}`, [
+    button("−", "smaller", () => zoomBy(0.5)),
+    button("fit", "whole picture", () => update({ zoom: "1", at: "0.5,0.5" })),
+    button("+", "larger", () => zoomBy(2)),
+  ]);
 }
 
 function zoomBy(factor, x = 0.5, y = 0.5) {
