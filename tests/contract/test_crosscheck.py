@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,56 @@ def test_decoder_that_crashes_fails_with_what_it_said(judge: Callable[..., Repor
     assert report["notes"] == ["The decoder's file decode.py was changed after it was packed."]
 
 
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('files = ["decode.py"]', 'files = ["decode.py", "../../../../secret"]'),
+        ('"{codec}/decode.py"]', '"{codec}/../decode.py"]'),
+    ],
+)
+def test_decoder_that_reaches_out_of_its_folder_is_not_run(
+    old: str, new: str, judge: Callable[..., Report]
+) -> None:
+    def reach(files: dict[str, bytes]) -> None:
+        text = files[f"{CODEC}/codec.toml"].decode()
+        assert old in text
+        files[f"{CODEC}/codec.toml"] = text.replace(old, new).encode()
+
+    report = judge(reach, status=1)
+    assert set(verdicts(report).values()) == {"failed"}
+    assert "which leads out of the folder" in report["points"][0]["why"]
+
+
+def test_environment_that_is_not_served_here_is_no_fault_of_the_codec(
+    judge: Callable[..., Report],
+) -> None:
+    def contain(files: dict[str, bytes]) -> None:
+        files[f"{CODEC}/codec.toml"] += b'[environment]\nkind = "container"\nimage = "x@sha256:0"\n'
+
+    report = judge(contain)
+    assert set(verdicts(report).values()) == {"not checked"}
+    assert "'container' is not served yet" in report["sentence"]
+    assert "not to be had here" in report["environment_differences"][0]
+
+
+def test_byte_that_changed_on_the_way_fails_its_point_and_the_rest_is_checked(
+    here: Path, judge: Callable[..., Report]
+) -> None:
+    package = here / PACKAGE
+    data = bytearray(package.read_bytes())
+    with zipfile.ZipFile(package) as archive:
+        entry = archive.getinfo(bitstream(CLIP, 4))
+    data[entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2] ^= 0xFF
+    changed = here / "changed.zip"
+    changed.write_bytes(bytes(data))
+    share_measurements(here, package, changed)
+    assert main(["crosscheck", str(changed), "--report", "found"]) == 1
+    report = json.loads((here / "found" / "crosscheck.json").read_text())
+    assert verdicts(report)[f"{CLIP} block4"] == "failed"
+    assert "was damaged on its way" in report["sentence"]
+    assert others_are_exact(report, f"{CLIP} block4")
+
+
 def test_sequence_that_is_not_here_is_not_checked_and_the_rest_is(
     here: Path, judge: Callable[..., Report]
 ) -> None:
@@ -289,6 +340,14 @@ def test_some_frames_are_compared_value_by_value(here: Path, judge: Callable[...
     assert report["frames"] == "frames 1–2"
 
 
+def test_frames_that_a_sequence_lacks_are_not_checked(judge: Callable[..., Report]) -> None:
+    report = judge(None, "--frames", "2+2")
+    found = verdicts(report)
+    assert found[f"{STILL} block8"] == "not checked"
+    assert found[f"{CLIP} block8"] == "equal within tolerance"
+    assert "4 not checked: the sequence has 1 frame and none of frames 2–3" in report["sentence"]
+
+
 def test_edited_value_of_one_frame_is_found_in_the_head(judge: Callable[..., Report]) -> None:
     def edit(files: dict[str, bytes]) -> None:
         name = bitstream(CLIP, 8).replace(".bin", ".frames.tsv")
@@ -375,8 +434,6 @@ def _texts(row: Any) -> list[str]:
 
 
 def test_report_names_no_host_and_no_path(clone: Path) -> None:
-    import zipfile
-
     folder = clone / "first"
     texts = [(folder / name).read_bytes() for name in ("crosscheck.json", "crosscheck.tsv")]
     for name in ("crosscheck.xlsx", "crosscheck.docx"):

@@ -298,6 +298,13 @@ def test_file_that_is_also_a_folder_is_refused(packed: Path) -> None:
         read_package(_extended(packed, f"{CODEC}/decode.py/x"))
 
 
+def test_other_methods_than_deflate_are_refused(packed: Path) -> None:
+    entry = zipfile.ZipInfo(f"{CODEC}/odd")
+    entry.compress_type = zipfile.ZIP_LZMA
+    with pytest.raises(RecordError, match="packages are deflated or stored"):
+        read_package(_extended(packed, entry))
+
+
 def test_second_folder_is_refused(packed: Path) -> None:
     with pytest.raises(RecordError, match="so it is no package"):
         read_package(_extended(packed, "other/x"))
@@ -346,6 +353,13 @@ def test_newer_schema_says_to_update(packed: Path, tmp_path: Path) -> None:
         (lambda v: v["points"][0].update(file="../x.bin"), "file is '../x.bin'"),
         (lambda v: v.update(codec="../x"), "codec is '../x'"),
         (lambda v: v.update(kind="recipe"), "is not that of a package"),
+        (lambda v: v["points"][0].update(psnr_y_db="31.2"), "expected a number or null"),
+        (lambda v: v["anchors"][0].update(bpp=10**400), "expected a number or null"),
+        (lambda v: v["anchors"][0].update(bpp=True), "expected a number or null"),
+        (lambda v: v["points"][0].update(view_set=["x"]), "is no text and no number"),
+        (lambda v: v.update(proponent="bell \x07"), "holds control characters"),
+        (lambda v: v.update(proponent="half \ud800"), "holds control characters"),
+        (lambda v: v["conditions"]["value"].update(headline=[]), "headline"),
     ],
 )
 def test_unusable_claims_are_refused_with_the_key(

@@ -81,7 +81,7 @@ def crosscheck(arguments: Any) -> int:
         checked=checked,
         limits=limits,
         limits_of=limits_of,
-        by=" ".join(arguments.by.split()),
+        by="".join(sign for sign in " ".join(arguments.by.split()) if sign.isprintable()),
         frames=str(head) if head else "",
         machine=machine_label(),
         differences=tuple(differing),

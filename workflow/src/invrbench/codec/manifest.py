@@ -227,11 +227,22 @@ def _check_commands(raw: Mapping[str, Any], folder: Path, where: str) -> None:
         raise ManifestError(
             f"{where}: [fits] are declared, but neither [commands].fit nor a models/ folder."
         )
+    for verb, argv in commands.items():
+        for word in argv:
+            if word.startswith("{codec}/"):
+                _check_inside(word.removeprefix("{codec}/"), f"{where}: [commands].{verb}")
     for name in raw.get("decoder", {}).get("files", []):
+        _check_inside(name, f"{where}: [decoder].files")
         if not (folder / name).is_file():
             raise ManifestError(
                 f"{where}: [decoder].files names {name!r}, which is not in the folder."
             )
+
+
+def _check_inside(name: str, where: str) -> None:
+    """Refuse a path that leaves the folder, which may be a stranger's."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ManifestError(f"{where} names {name!r}, which leads out of the folder.")
 
 
 def _check_environment(environment: Mapping[str, Any], folder: Path, where: str) -> None:
@@ -239,6 +250,8 @@ def _check_environment(environment: Mapping[str, Any], folder: Path, where: str)
     needs = {"venv": "file", "conda": "file", "container": "image"}.get(kind)
     if needs and needs not in environment:
         raise ManifestError(f"{where}: [environment] of kind {kind!r} needs the key {needs!r}.")
+    if needs == "file":
+        _check_inside(environment["file"], f"{where}: [environment].file")
     if needs == "file" and not (folder / environment["file"]).is_file():
         raise ManifestError(
             f"{where}: [environment].file is {environment['file']!r}, which is not in the folder."

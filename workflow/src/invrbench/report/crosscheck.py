@@ -18,6 +18,7 @@ from invrbench.report.info import RunInfo
 from invrbench.report.metrics import METRICS
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.tables import set_widths, write_table
+from invrbench.results.claims import Claim
 from invrbench.results.crosscheck import (
     BIT_EXACT,
     DIFFERS,
@@ -102,6 +103,8 @@ def moves_of(package: Package, checked: Iterable[Checked]) -> tuple[Mapping[str,
     held = list(checked)
     broken = {each.claim.curve for each in held if not _is_whole(each)}
     rows = [row for each in held if each.claim.curve not in broken for row in each.measured_rows]
+    whole = {each.claim.curve for each in held} - broken
+    rows += [row for row in package.left_out if Claim("", (row,)).curve in whole]
     return tuple(bd_moves(package.bd, rows, package.anchors, package.value["conditions"]["value"]))
 
 
@@ -125,17 +128,23 @@ def shown_value(column: str, value: Any, *, decimals: int | None = None) -> str:
 
 
 def _decimals(column: str) -> int:
-    return _RATE_LABELS[column][2] if column in _RATE_LABELS else METRICS[column].decimals
+    if column in _RATE_LABELS:
+        return _RATE_LABELS[column][2]
+    return METRICS[column].decimals if column in METRICS else 4
 
 
 def label(column: str) -> str:
     """What a column is called."""
-    return _RATE_LABELS[column][0] if column in _RATE_LABELS else METRICS[column].label
+    if column in _RATE_LABELS:
+        return _RATE_LABELS[column][0]
+    return METRICS[column].label if column in METRICS else column
 
 
 def unit(column: str) -> str:
     """The unit of a column, or nothing."""
-    return _RATE_LABELS[column][1] if column in _RATE_LABELS else METRICS[column].unit
+    if column in _RATE_LABELS:
+        return _RATE_LABELS[column][1]
+    return METRICS[column].unit if column in METRICS else ""
 
 
 def contradiction(compared: Compared) -> str:
@@ -213,7 +222,9 @@ def sentence(check: Crosscheck) -> str:
             word = "differ" if verdict == DIFFERS and len(mine) > 1 else verdict
             parts.append(f"{len(mine)} {word}: {', '.join([*named, *more])}")
     away = Counter(each.reason for each in check.checked if each.verdict == NOT_CHECKED)
-    parts += [f"{count} not checked: {why}" for why, count in away.items()]
+    parts += [f"{count} not checked: {why}" for why, count in away.most_common(_LISTED)]
+    rest = sum(count for _, count in away.most_common()[_LISTED:])
+    parts += [f"{rest} not checked for other reasons"] if rest else []
     return "; ".join(parts) + "."
 
 

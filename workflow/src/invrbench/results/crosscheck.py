@@ -14,14 +14,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from invrbench.codec.checks import counted
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.environment import environment_digest
 from invrbench.codec.manifest import Manifest, read_manifest
 from invrbench.codec.runner import Order, VerbRun, run_decode, workspace
+from invrbench.codec.sandbox import strongest_level
 from invrbench.ctc.sequences import Sequence as SequenceEntry
 from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
 from invrbench.digest import digest_value
-from invrbench.errors import BusyError, InputError, InvrError, ManifestError, SourceMissing
+from invrbench.errors import (
+    BusyError,
+    InputError,
+    InvrError,
+    SourceMissing,
+    ToolError,
+    UnsupportedError,
+)
 from invrbench.metrics.families import FAMILIES, FRAME_BY_FRAME, RENDER, family_digest, measure
 from invrbench.metrics.measurement import LOSSLESS
 from invrbench.results import paths
@@ -49,6 +58,7 @@ FAILED: Verdict = "failed"
 NOT_CHECKED: Verdict = "not checked"
 VERDICTS: tuple[Verdict, ...] = (BIT_EXACT, EQUAL, DIFFERS, FAILED, NOT_CHECKED)
 
+UNABLE = "unable"  # of a record: this machine lacks what the decoder needs
 FRAME_DECIMALS = 6  # of a frames.tsv
 OUT_OF_TIME = "out of time"
 STOPPED = "stopped before its turn"
@@ -248,6 +258,7 @@ class Session:
         self._entries: dict[str, SequenceEntry] = load_sequences(root / CONDITIONS / "sequences")
         self._here = load_paths(root)
         self._readied: dict[str, _Readied] = {}
+        self._damaged: frozenset[str] = frozenset()
         self._owners = {
             str(claim.first["bitstream_md5"]): claim.name for claim in claims_of(package)
         }
@@ -258,7 +269,6 @@ class Session:
 
         Raises:
             BusyError: the same package is being checked already.
-            RecordError: a file of it is damaged.
         """
         self.base.mkdir(parents=True, exist_ok=True)
         folder = self.base / "package"
@@ -271,11 +281,11 @@ class Session:
                     "for it, or stop it."
                 ) from None
             shutil.rmtree(folder, ignore_errors=True)
-            unpacked = unpack(self.package, folder)
+            unpacked, self._damaged = unpack(self.package, folder)
             try:
                 self.manifest = read_manifest(unpacked)[unpacked.name]
                 verb_digest(self.manifest, "decode")
-            except ManifestError as error:
+            except InputError as error:
                 self.fault = f"the packed decoder cannot be run: {error}"
             try:
                 yield self
@@ -286,7 +296,11 @@ class Session:
         """What of the environment is another one than where the package was made."""
         if self.manifest is None:
             return []
-        return differences(self.package.value["environment"], self.manifest)
+        try:
+            device = device_for(self.manifest, "decode")
+            return differences(self.package.value["environment"], self.manifest, device)
+        except (UnsupportedError, ToolError) as error:
+            return [f"the packed environment is not to be had here: {error}"]
 
     def remarks(self) -> list[str]:
         """Sentences on the package itself: files that are not what it says, points it lacks."""
@@ -296,10 +310,12 @@ class Session:
             if found != md5:
                 state = "was changed after it was packed" if found else "is missing"
                 told.append(f"The decoder's file {name} {state}.")
-        left = self.package.left_out
+        left = [row for row in self.package.left_out if row["status"] != "skipped"]
         if left:
             why = ", ".join(dict.fromkeys(f"{row['status']}" for row in left))
-            told.append(f"The contribution itself leaves out {len(left)} expected points ({why}).")
+            told.append(f"The contribution itself leaves out {len(left)} expected rows ({why}).")
+        if self.manifest and strongest_level() == "none":
+            told.append("The decoder was not isolated: no sandbox runs on this machine.")
         return told
 
     # ---- one point after another
@@ -332,6 +348,8 @@ class Session:
         """The verdict that needs no decoding: a fault, an earlier measurement, an absent source."""
         if claim.file not in self.package.members:
             return Checked(claim, FAILED, f"the package lacks {claim.file}")
+        if claim.file in self._damaged:
+            return Checked(claim, FAILED, f"{claim.file} was damaged on its way")
         found = self.package.md5_of(claim.file)
         if found != claim.first["bitstream_md5"]:
             whose = self._owners.get(found)
@@ -347,15 +365,27 @@ class Session:
         readied = self._ready(claim)
         if readied.why_not:
             return Checked(claim, NOT_CHECKED, readied.why_not)
-        if self.head is not None and self._claimed_frames(claim) is None:
-            return Checked(claim, NOT_CHECKED, "the package holds no values of single frames")
+        if self.head is not None and (why := self._why_no_head(claim)):
+            return Checked(claim, NOT_CHECKED, why)
         record = read_usable_record(self._record(claim))
         if record is not None and record["key"] == self.key(claim) and record["status"] == "ok":
             return self._judged(claim, record)
         return None
 
+    def _why_no_head(self, claim: Claim) -> str:
+        """Why the frames asked for cannot be compared; empty if they can."""
+        if self._claimed_frames(claim) is None:
+            return "the package holds no values of single frames"
+        try:
+            Asked.of(self._opened_manifest(), self.source_of(claim)[0], self.head)
+        except InputError as error:
+            return str(error)
+        return ""
+
     def _judged(self, claim: Claim, record: Mapping[str, Any]) -> Checked:
         """What a measurement says of the claims."""
+        if record["status"] == UNABLE:
+            return Checked(claim, NOT_CHECKED, str(record["reason"]), record=record)
         if record["status"] != "ok":
             return Checked(claim, FAILED, str(record["reason"]), record=record)
         compared = tuple(compare(claim, record, self.limits))
@@ -458,6 +488,8 @@ class Session:
         try:
             bitstream = self._opened_manifest().folder / claim.file
             found: dict[str, Any] = {"status": "ok", **self.measured_of(claim, bitstream)}
+        except (UnsupportedError, ToolError) as error:
+            found = {"status": UNABLE, "reason": str(error).splitlines()[0]}
         except InvrError as error:
             found = {"status": "failed", "reason": str(error).splitlines()[0], "detail": str(error)}
         record = common | found | {"end": now(), "machine": machine_label()}
@@ -665,7 +697,7 @@ class Asked:
             count = source.format.frames
             kept = range(count) if head is None else head.within(count)
             if not kept:
-                raise InputError(f"the sequence has {count} frames and none of {head}")
+                raise InputError(f"the sequence has {counted(count, 'frame')} and none of {head}")
             return cls(Order.video(source.format), {"": [""]}, {"": kept}, True, head is not None)
         sets = source.view_sets(manifest.renders)
         every = [view for views in sets.values() for view in views]

@@ -80,7 +80,7 @@ def _libraries(modules: Iterable[str], installed: Mapping[str, str]) -> dict[str
     return {name: installed[name] for name in sorted(names) if name in installed}
 
 
-def differences(lock: Lock, manifest: Manifest) -> list[str]:
+def differences(lock: Lock, manifest: Manifest, device: str) -> list[str]:
     """What of a packed environment is another one here, each as one phrase.
 
     >>> _told("torch", "2.15.0", "2.14.1")
@@ -95,6 +95,8 @@ def differences(lock: Lock, manifest: Manifest) -> list[str]:
         pairs.append(("ffmpeg", str(packed.get("version", "")), found["version"]))
         if packed.get("version") == found["version"] and packed.get("build") != found["build"]:
             pairs.append(("ffmpeg build", str(packed.get("build", ""))[:8], found["build"][:8]))
+    devices = ", ".join(map(str, lock.get("devices", ())))
+    pairs.append(("device", devices, device))
     machines = ", ".join(map(str, lock.get("machines", ())))
     pairs.append(("machine", machines, machine_label()))
     return [_told(name, packed, found) for name, packed, found in pairs if packed != found]

@@ -6,9 +6,11 @@ files is refused. Whether its claims are true is another question, which a cross
 
 import hashlib
 import json
+import re
 import stat
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,7 @@ from typing import Any
 from invrbench.codec.manifest import IDENTIFIER
 from invrbench.digest import md5_file
 from invrbench.errors import RecordError
+from invrbench.results.points import COSTS, METRICS, RATES
 from invrbench.schema import check_structure
 
 SCHEMA = 1
@@ -31,7 +34,13 @@ MAX_JSON_BYTES = 1 << 28
 MAX_RATIO = 200
 _RATIO_FROM_BYTES = 1 << 20
 _CHUNK = 1 << 20
+MAX_NUMBER = 1e15
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 Row = dict[str, Any]
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_NUMBERS = frozenset((*METRICS, *RATES, *COSTS))
+# what no XML document can hold: control characters, halves of pairs, and two that are no signs
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ class Package:
                 with archive.open(f"{self.folder}/{member}") as file:
                     while chunk := file.read(_CHUNK):
                         md5.update(chunk)
-            except (zipfile.BadZipFile, OSError, EOFError) as error:
+            except _BROKEN as error:
                 raise _damaged(self.path.name, member, error) from None
         return md5.hexdigest()
 
@@ -152,12 +161,13 @@ def read_package(path: Path) -> Package:
     return Package(path, md5_file(path), folder, value, members)
 
 
-def unpack(package: Package, target: Path) -> Path:
-    """Write the package's folder below ``target``, which is made; gives that folder.
+def unpack(package: Package, target: Path) -> tuple[Path, frozenset[str]]:
+    """Write the package's folder below ``target``, which is made.
 
-    Raises:
-        RecordError: a file is damaged.
+    Returns:
+        That folder, and the names of files that are damaged and were left out.
     """
+    damaged = set()
     with zipfile.ZipFile(package.path) as archive:
         for member in sorted(package.members):
             place = target / package.folder / member
@@ -169,9 +179,10 @@ def unpack(package: Package, target: Path) -> Path:
                 ):
                     while chunk := file.read(_CHUNK):
                         written.write(chunk)
-            except (zipfile.BadZipFile, EOFError) as error:
-                raise _damaged(package.path.name, member, error) from None
-    return target / package.folder
+            except _BROKEN:
+                place.unlink(missing_ok=True)
+                damaged.add(member)
+    return target / package.folder, frozenset(damaged)
 
 
 def _damaged(archive: str, member: str, error: Exception) -> RecordError:
@@ -184,7 +195,7 @@ def _damaged(archive: str, member: str, error: Exception) -> RecordError:
 def _content(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
     try:
         return archive.read(name)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _BROKEN as error:
         raise _damaged(where, name.partition("/")[2], error) from None
 
 
@@ -215,6 +226,11 @@ def _look_through(archive: zipfile.ZipFile, where: str) -> tuple[frozenset[str],
 def _refuse_kind(entry: zipfile.ZipInfo, where: str) -> None:
     if entry.flag_bits & 0x1:
         raise RecordError(f"{where}: {entry.filename} is encrypted; packages are not.")
+    if entry.compress_type not in METHODS:
+        raise RecordError(
+            f"{where}: {entry.filename} is packed by method {entry.compress_type}; packages are "
+            "deflated or stored."
+        )
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         what = "a link" if kind == stat.S_IFLNK else "a device or pipe"
@@ -297,5 +313,35 @@ def _value(raw: bytes, where: str) -> dict[str, Any]:
             f"{where} was packed by a newer invrbench ({version}, schema {schema}); this one "
             f"reads schemas up to {SCHEMA}. Update invrbench and try again."
         )
+    _refuse_texts(value, where)
     check_structure(value, "package", where=f"{where}: {NAME}", error=RecordError)
+    for part in ("points", "views", "left_out", "anchors"):
+        for number, row in enumerate(value[part]):
+            _refuse_cells(row, f"{where}: {NAME} {part}[{number}]")
     return value
+
+
+def _refuse_texts(value: Any, where: str) -> None:
+    """Refuse signs that no document can show."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and _NO_TEXT.search(each):
+            raise RecordError(f"{where}: {NAME} holds control characters in {each[:40]!r}.")
+
+
+def _refuse_cells(row: Row, where: str) -> None:
+    """Refuse a row in which a number is none, or beyond what any measurement gives."""
+    for name in _NUMBERS & set(row):
+        cell = row[name]
+        is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+        if cell is not None and not (is_number and abs(cell) <= MAX_NUMBER):
+            shown = str(cell)[:40]
+            raise RecordError(f"{where}.{name} is {shown!r}; expected a number or null.")
+    for name in set(row) - _NUMBERS:
+        if not isinstance(row[name], str | int | float | None):
+            raise RecordError(f"{where}.{name} is no text and no number.")

@@ -84,13 +84,13 @@ def encode_again(
 
 
 def _again(session: Session, manifest: Manifest, claim: Claim) -> Again:
-    run = _Run(session, manifest, claim)
-    record = read_usable_record(run.record)
-    if record is None or record["key"] != run.key:
-        try:
+    try:
+        run = _Run(session, manifest, claim)
+        record = read_usable_record(run.record)
+        if record is None or record["key"] != run.key:
             record = run.repeat()
-        except InvrError as error:
-            return Again(claim, str(error).splitlines()[0])
+    except InvrError as error:
+        return Again(claim, str(error).splitlines()[0])
     return Again(claim, "", tuple(compare(claim, record, session.limits)), record)
 
 
@@ -101,7 +101,10 @@ class _Run:
         self.session = session
         self.manifest = manifest
         self.claim = claim
-        self.given: Mapping[str, Any] = session.package.value["encoder"][claim.file]
+        given = session.package.value["encoder"].get(claim.file)
+        if given is None:
+            raise InputError("the package does not say how this point was encoded")
+        self.given: Mapping[str, Any] = given
         self.base = session.base / "again"
         self.record = self.base / f"{digest_value([claim.file, str(session.head)])}.json"
 
