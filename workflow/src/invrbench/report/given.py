@@ -23,7 +23,7 @@ class Given:
     """A table of points from elsewhere.
 
     Attributes:
-        name: as a person typed it; of a path from the root, the last two parts.
+        name: as a person typed it; of a path outside this folder, the last part.
         points: normalised.
         info: what run.json says; for a bare table what its points tell.
         is_bare: whether there is nothing but the table.
@@ -64,13 +64,14 @@ def read_given(path: Path) -> Given:
 
 
 def shown_path(path: Path) -> str:
-    """A path as reports name it: nothing of this machine's folders.
+    """A path as reports name it: as typed below this folder, else its last part alone.
 
-    >>> shown_path(Path("reports/mini")), shown_path(Path("/home/me/reports/mini"))
-    ('reports/mini', 'reports/mini')
+    >>> shown_path(Path("reports/mini")), shown_path(Path("/home/me/mini"))
+    ('reports/mini', 'mini')
     """
-    kept = [part for part in path.parts if part not in (path.anchor, "..")]
-    return "/".join(kept[-2:] if path.is_absolute() or ".." in path.parts else kept) or "."
+    if path.is_absolute() or ".." in path.parts:
+        return path.resolve().name
+    return path.as_posix()
 
 
 def _read_run(path: Path, where: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invrbench.compare.curves import CurveKey, Point, full_codec
-from invrbench.compare.differences import Move
+from invrbench.compare.differences import Move, still
 from invrbench.compare.join import KeyChange, PointKey, point_key
 from invrbench.compare.merge import (
     AnchorPoint,
@@ -181,7 +181,7 @@ def merge_reports(
     return replace(
         found,
         confirmations=_confirmations(found, checks),
-        notes=(*notes, *_notes(found, anchor_from)),
+        notes=(*_notes(found, anchor_from), *notes),
     )
 
 
@@ -400,9 +400,10 @@ def _notes(found: MergedReport, anchor_from: str) -> list[str]:
     for label, moves in found.moves.items():
         apart = [move for move in moves if move.has_moved]
         if apart:
-            most = max((move.largest_rate_percent or 0.0 for move in apart), key=abs)
-            notes.append(
-                f"The anchors of {label} are others: {', '.join(move.codec for move in apart)}, "
-                f"by up to {most:+.2f} % in rate; see sheet Anchors."
+            told = "; ".join(
+                f"{move.codec}, {move.other} of {move.points} bitstreams, by up to "
+                f"{still(move.largest_rate_percent or 0.0):+.2f} % in rate"
+                for move in apart
             )
+            notes.append(f"Anchors of {label} that are others: {told}; see sheet Anchors.")
     return notes

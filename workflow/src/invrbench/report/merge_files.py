@@ -2,6 +2,7 @@
 
 import io
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.tables import set_widths
 from invrbench.report.sheets.tables import write_table as write_sheet_table
 
+WIDTH = 100
+_MAX_PRINTED = 40
+# of the result: what stands in the files alone
+_NOT_PRINTED = ("Cross-checker", "Bitstreams", "Proponent", "Contribution", "Conditions", "Why not")
 FILES = ("results.xlsx", "points.tsv", "bd.tsv", "merge.md", "merge.json")
 
 
@@ -59,11 +64,23 @@ def _all_tables(merged: MergedReport) -> list[Table]:
 
 
 def summary_text(merged: MergedReport) -> str:
-    """What the verb prints: notes, and the rankings in short."""
-    lines = [f"- {note}" for note in merged.notes]
+    """What the verb prints, 100 columns wide: what must be known, and the results in short."""
+    lines = [
+        line
+        for note in merged.notes
+        for line in textwrap.wrap(note, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    ]
     for table in result_tables(merged):
+        kept = [
+            index
+            for index, column in enumerate(table.columns)
+            if column.head not in _NOT_PRINTED and not column.head.endswith("own sequences")
+        ]
+        widths = [min(30, max(len(row[i].shown) for row in table.rows)) for i in kept]
         lines += ["", table.title]
-        lines += ["  " + "  ".join(cell.shown for cell in row) for row in table.rows[:40]]
+        for row in table.rows[:_MAX_PRINTED]:
+            cells = [f"{row[i].shown:<{width}}" for i, width in zip(kept, widths, strict=True)]
+            lines.append(f"  {'  '.join(cells)}".rstrip()[:WIDTH])
     return "\n".join(lines) + "\n"
 
 
@@ -102,8 +119,10 @@ def _write_summary(book: Book, merged: MergedReport) -> None:
     tables = result_tables(merged)
     sheet, row = book.sheet("Summary", f"{merged.label}: {merged.info.title.lower()}", paper="A3")
     set_widths(sheet, max(tables, key=lambda table: len(table.columns)))
-    row = _write_tables(book, sheet, row, tables)
-    for note in merged.notes:
+    reference, *others = merged.notes
+    sheet.write_string(row, 0, reference, book.style(bold=True, font_size=10))
+    row = _write_tables(book, sheet, row + 2, tables)
+    for note in others:
         sheet.write_string(row, 0, note, book.style(font_size=9))
         row += 1
 

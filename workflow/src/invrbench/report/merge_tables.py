@@ -39,38 +39,59 @@ def result_tables(merged: MergedReport) -> list[Table]:
     """What a chair reads first: rankings, or without them every sequence by itself."""
     if not merged.is_averaged:
         return [_differing_table(merged), sequences_table(merged)]
-    first = merged.metrics[0]
-    return [
-        _ranking_table(merged, ranking, index)
-        for index, ranking in enumerate(merged.rankings(first))
-    ]
+    rankings = merged.rankings(merged.metrics[0])
+    tables = [_ranking_table(merged, each) for each in rankings if each.sequences]
+    others = [each for each in rankings if not each.sequences]
+    return [*tables, *([_unranked_table(merged, others)] if others else [])]
 
 
-def _ranking_table(merged: MergedReport, ranking: Ranking, index: int) -> Table:
+def _ranking_table(merged: MergedReport, ranking: Ranking) -> Table:
+    """Best first; those without any number at the end, with the reason."""
+    count = len(ranking.sequences)
+    first = metric(merged.metrics[0]).label
+    views = ranking.means[0][0].test.view_set
+    where = f" of {views} views" if views else ""
+    return Table(
+        "ranking",
+        f"Ranked{where} over {count} sequence{'s' * (count > 1)} that all have",
+        _ranking_columns(merged),
+        _ranking_rows(merged, ranking),
+        notes=(
+            f"Sorted by BD-rate {first} over {', '.join(ranking.sequences)}. Means over own "
+            "sequences (n of N) are over different sequences and are not to be compared.",
+        ),
+    )
+
+
+def _unranked_table(merged: MergedReport, rankings: Sequence[Ranking]) -> Table:
+    """Codecs that share no sequence with a number with those they could be compared with."""
+    rows = [row for ranking in rankings for row in _ranking_rows(merged, ranking)]
+    notes = ("Means over own sequences (n of N) are over different sequences, hence in no order.",)
+    return Table("unranked", "Not ranked", _ranking_columns(merged), tuple(rows), notes=notes)
+
+
+def _ranking_columns(merged: MergedReport) -> tuple[Column, ...]:
     names = [metric(column).label for column in merged.metrics]
-    columns = (
-        Column("Proposal", 30, "left"),
+    return (
+        Column("Proposal", 32, "left"),
         Column("Document", 11),
-        Column("Proponent", 14),
-        *(Column(f"BD-rate {name}, sequences all have", 14) for name in names),
+        Column("Proponent", 16),
+        *(Column(f"BD-rate {name}, sequences all have", 16) for name in names),
         *(Column(f"BD-rate {name}, own sequences", 17) for name in names),
-        Column("Cross-checker", 18),
-        Column("Verdict", 22),
+        Column("Cross-checker", 24),
+        Column("Verdict", 28),
         Column("Bitstreams", 13),
     )
+
+
+def _ranking_rows(merged: MergedReport, ranking: Ranking) -> tuple[tuple[Cell, ...], ...]:
     others = [_means(merged, column) for column in merged.metrics[1:]]
     rows = []
     for member, mean in (*ranking.means, *((each, None) for each in ranking.left_out)):
         first = _mean_cell(mean, len(ranking.sequences), _why_no_mean(ranking, member))
         means = [first, *(held[member.owner, member.test] for held in others)]
         rows.append(_ranking_row(merged, member, means))
-    return Table(
-        f"ranking{index + 1}",
-        _ranking_title(ranking),
-        columns,
-        tuple(rows),
-        notes=(_ranking_note(merged, ranking),),
-    )
+    return tuple(rows)
 
 
 def _means(merged: MergedReport, column: str) -> dict[tuple[str, CurveKey], Cell]:
@@ -97,26 +118,6 @@ def _why_no_mean(ranking: Ranking, member: Ranked) -> str:
     return ", ".join(reasons) or "no sequence"
 
 
-def _ranking_title(ranking: Ranking) -> str:
-    members = [member for member, _ in ranking.means] + list(ranking.left_out)
-    views = members[0].test.view_set
-    where = f" of {views} views" if views else ""
-    count = len(ranking.sequences)
-    if not count:
-        return f"Not ranked{where}: {ranking.reason}"
-    return f"Ranked{where} over {count} sequence{'s' * (count > 1)} that all have"
-
-
-def _ranking_note(merged: MergedReport, ranking: Ranking) -> str:
-    first = metric(merged.metrics[0]).label
-    if ranking.sequences:
-        return (
-            f"Sorted by BD-rate {first} over {', '.join(ranking.sequences)}. Means over own "
-            "sequences (n of N) are over different sequences and are not to be compared."
-        )
-    return "Means over own sequences (n of N) are over different sequences, hence in no order."
-
-
 def _ranking_row(merged: MergedReport, member: Ranked, means: Sequence[Cell]) -> tuple[Cell, ...]:
     brought = merged.of(member.owner)
     report = merged.reports[member.owner]
@@ -124,7 +125,7 @@ def _ranking_row(merged: MergedReport, member: Ranked, means: Sequence[Cell]) ->
     own = [_own_mean(report, member.test, column) for column in merged.metrics]
     checks = merged.confirmations.get((member.owner, member.test.codec), ())
     return (
-        text(name_of(merged, member.owner, member.test)),
+        text(f"{name_of(merged, member.owner, member.test)} {member.test.view_set}".strip()),
         text(document) if document else ABSENT,
         text(brought.proponent or brought.label),
         *means,
@@ -203,16 +204,16 @@ def contributions_table(merged: MergedReport) -> Table:
     columns = (
         Column("Contribution", 16, "left"),
         Column("Proponent", 16, "left"),
-        Column("Codecs and documents", 30, "left"),
+        Column("Codecs and documents", 28, "left"),
         Column("Came as", 12),
-        Column("Bitstreams", 14),
-        Column("Conditions", 18),
+        Column("Bitstreams", 12),
+        Column("Conditions", 15),
         Column("Points", 8),
-        Column("Machine", 26, "left"),
-        Column("Made with", 50, "left"),
-        Column("File", 26, "left"),
+        Column("Machine", 18, "left"),
+        Column("Made with", 36, "left"),
+        Column("File", 20, "left"),
         Column("md5", 34, "left"),
-        Column("Remarks", 40, "left"),
+        Column("Remarks", 28, "left"),
     )
     rows = []
     for each in merged.brought:
@@ -253,8 +254,8 @@ def anchors_table(merged: MergedReport) -> Table:
     first = metric(merged.metrics[0])
     columns = (
         Column("Contribution", 20, "left"),
-        Column("Anchor", 34, "left"),
-        Column("Used here", 34, "left"),
+        Column("Anchor", 46, "left"),
+        Column("Used here", 46, "left"),
         Column("Points of both", 10),
         Column("Same bitstream", 12),
         Column("Rate, mean", 11),
