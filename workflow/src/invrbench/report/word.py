@@ -416,6 +416,6 @@ def _level(widths: Sequence[float], line: float) -> float:
 
 
 def _words(text: str) -> list[str]:
-    """What no line should be broken in; a long word is, at a hyphen."""
+    """What no line should be broken in; a long word is, at a hyphen or within a path."""
     words = text.split() or [""]
-    return [part for word in words for part in (re.split("-", word) if len(word) > 16 else [word])]
+    return [p for word in words for p in (re.split("[-/]", word) if len(word) > 16 else [word])]
