@@ -1,13 +1,17 @@
 """RD plots of every sequence and the conditions' figures, the same bytes on every run."""
 
 import io
+import multiprocessing
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from invrbench.codec.process import die_with_parent
 from invrbench.compare.curves import (
     FALLING_METRICS,
     Curve,
@@ -21,8 +25,9 @@ from invrbench.compare.seeds import band, pooled_curves, used_seeds
 from invrbench.ctc.conditions import Figure
 from invrbench.digest import digest_value, write_whole
 from invrbench.report.drawing import drawing, one_line
-from invrbench.report.info import RunInfo, completeness, heading, marks
+from invrbench.report.info import RunInfo, heading, marks
 from invrbench.report.metrics import metric
+from invrbench.results.records import usable_cores
 
 # Okabe and Ito's palette, safe for colour-blind readers; black and white tell curves apart by
 # marker, fill, line style and width.
@@ -48,6 +53,7 @@ _RC: Any = {
 _LEGEND_WIDTH, _LEGEND_LETTERS, _TITLE_LETTERS = 32, 96, 76
 LookKey = tuple[str, str, str]
 SCALES = ("linear", "log")
+_PICTURES_A_WORKER = 10  # what starting another process is worth
 MAX_NAME_BYTES = 160  # of 255 that file systems allow, with metric, scale and a temporary name
 X_AXES = {
     "bpp": "Rate (bit/pixel)",
@@ -126,6 +132,32 @@ def look_key(curve: Curve) -> LookKey:
     return key.codec, key.configuration, key.curve
 
 
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn: curves of one metric, saved under ``stem``.
+
+    A figure of the conditions is framed by its curves, with those ``behind`` drawn thin and grey
+    as far as they lie within, and saved with a linear rate axis only.
+    """
+
+    stem: Path
+    title: str
+    curves: tuple[Curve, ...]
+    column: str
+    rate: str
+    behind: tuple[Curve, ...] = ()
+    is_figure: bool = False
+
+
+@dataclass(frozen=True)
+class Style:
+    """What all pictures of a report share: looks of the curves, names, and a note beneath."""
+
+    looks: dict[LookKey, Look]
+    info: RunInfo
+    note: str
+
+
 def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Path]:
     """Draw rate over quality of every sequence for the headline metrics, and the figures.
 
@@ -144,22 +176,33 @@ def write_plots(folder: Path, points: Sequence[Point], info: RunInfo) -> list[Pa
     drawn = [*points, *class_means(points)]
     grouped = group_curves(drawn, info.hulls)
     curves = pooled_curves([curve for curve in grouped if curve.role != "control"])
-    table = looks(curves)
-    written: list[Path] = []
+    pictures: list[Picture] = []
+    for (sequence, views), members in _by_place(curves).items():
+        for column in dict.fromkeys(info.headline_metrics):
+            rate = _rate(sequence, points, info)
+            if any(curve.drawable(column, rate) for curve in members):
+                title = f"{sequence} {views}".strip()
+                stem = folder / plot_stem(sequence, views, column)
+                pictures.append(Picture(stem, title, tuple(members), column, rate))
+    figures = (figure_picture(folder, each, curves, points, info) for each in info.figures)
+    pictures += [picture for picture in figures if picture.curves]
+    return _draw_all(pictures, Style(looks(curves), info, _note(points, info)))
+
+
+def _draw_all(pictures: Sequence[Picture], style: Style) -> list[Path]:
+    """Draw pictures, many of them in as many processes as there are cores."""
+    workers = min(usable_cores(), len(pictures) // _PICTURES_A_WORKER)
+    if workers < 2:
+        return _draw_some(pictures, style)
+    parts = [pictures[start::workers] for start in range(workers)]
+    context = multiprocessing.get_context("spawn")  # forking would copy the libraries' threads
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
+        return [path for done in pool.map(_draw_some, parts, repeat(style)) for path in done]
+
+
+def _draw_some(pictures: Sequence[Picture], style: Style) -> list[Path]:
     with drawing(_RC):
-        for (sequence, views), members in _by_place(curves).items():
-            for column in dict.fromkeys(info.headline_metrics):
-                rate = _rate(sequence, points, info)
-                if any(curve.drawable(column, rate) for curve in members):
-                    title = f"{sequence} {views}".strip()
-                    stem = folder / plot_stem(sequence, views, column)
-                    picture = Picture(stem, title, tuple(members), column, rate)
-                    written += _draw(picture, table, points, info)
-        for figure in info.figures:
-            picture = figure_picture(folder, figure, curves, points, info)
-            if picture.curves:
-                written += _draw(picture, table, points, info)
-    return written
+        return [path for picture in pictures for path in _draw(picture, style)]
 
 
 def _by_place(curves: Iterable[Curve]) -> dict[tuple[str, str], list[Curve]]:
@@ -180,23 +223,6 @@ def plot_stem(sequence: str, view_set: str, column: str) -> str:
         kept = name.encode()[: MAX_NAME_BYTES - 9].decode(errors="ignore")
         name = f"{kept}-{digest_value(name)[:8]}"
     return ".".join(part for part in (name, view_set, column) if part)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What is drawn: curves of one metric, saved under ``stem``.
-
-    A figure of the conditions is framed by its curves, with those ``behind`` drawn thin and grey
-    as far as they lie within, and saved with a linear rate axis only.
-    """
-
-    stem: Path
-    title: str
-    curves: tuple[Curve, ...]
-    column: str
-    rate: str
-    behind: tuple[Curve, ...] = ()
-    is_figure: bool = False
 
 
 def _rate(sequence: str, points: Sequence[Point], info: RunInfo) -> str:
@@ -235,12 +261,7 @@ def _with_qp(curve: Curve) -> Curve:
     return replace(curve, points=tuple(p for p in curve.points if is_number(p.get("qp"))))
 
 
-def _draw(
-    picture: Picture,
-    table: dict[LookKey, Look],
-    points: Sequence[Point],
-    info: RunInfo,
-) -> list[Path]:
+def _draw(picture: Picture, style: Style) -> list[Path]:
     """One picture, saved with a linear and, unless it is a figure, a logarithmic rate axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -249,6 +270,7 @@ def _draw(
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     column, rate = picture.column, picture.rate
+    table, info = style.looks, style.info
     for curve in sorted(picture.curves, key=_legend_order):
         _draw_curve(axes, curve, table[look_key(curve)], column, rate, info)
     if picture.is_figure:
@@ -270,7 +292,7 @@ def _draw(
     axes.grid(True, which="both", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     figure.legend(loc="outside right center", frameon=False, handlelength=3.2)
-    _mark(figure, axes, points, info)
+    _mark(figure, axes, style)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not for each of the files
     written = []
@@ -361,10 +383,14 @@ def _plain_log_axis(axes: Any) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _mark(figure: Any, axes: Any, points: Sequence[Point], info: RunInfo) -> None:
+def _note(points: Sequence[Point], info: RunInfo) -> str:
+    """What stands beneath every picture of a draft or an incomplete report."""
+    return one_line(" · ".join(marks(points, info)), 2 * _TITLE_LETTERS)
+
+
+def _mark(figure: Any, axes: Any, style: Style) -> None:
     """DRAFT across the picture, and what is incomplete beneath it."""
-    words = marks(points, info)
-    if info.filter:
+    if style.info.filter:
         axes.text(
             0.5,
             0.5,
@@ -377,9 +403,8 @@ def _mark(figure: Any, axes: Any, points: Sequence[Point], info: RunInfo) -> Non
             va="center",
             rotation=25,
         )
-    note = one_line(" · ".join(words), 2 * _TITLE_LETTERS)
-    if not completeness(points).is_complete or note:
-        figure.supxlabel(f"Report {note}", fontsize=7.5, color="#B00020", x=0.01, ha="left")
+    if style.note:
+        figure.supxlabel(f"Report {style.note}", fontsize=7.5, color="#B00020", x=0.01, ha="left")
 
 
 def _save(figure: Any, path: Path, suffix: str) -> None:
