@@ -130,7 +130,7 @@ def test_edited_psnr_differs_with_both_values_on_that_point_alone(
     assert others_are_exact(report, name)
     (point,) = [p for p in report["points"] if p["name"] == name]
     assert re.fullmatch(
-        r"PSNR-Y dB \d+\.\d\d claimed, \d+\.\d\d measured \(tolerance 0\.01\)", point["why"]
+        r"PSNR-Y \d+\.\d\d dB claimed, \d+\.\d\d measured \(tolerance 0\.01\)", point["why"]
     )
     # 0.25 dB at one of four points is a gain of some percent that is not there
     (move,) = [each for each in report["bd"] if each["metric"] == "psnr_y_db"]

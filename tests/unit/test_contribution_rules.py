@@ -1,6 +1,7 @@
 """Order, durations, frames and tolerances of a cross-check, without decoding anything."""
 
 import itertools
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -189,3 +190,15 @@ def test_head_beyond_the_end_of_a_sequence_is_no_measurement() -> None:
     for name in ("ballcourt.v03v08@0+4", "bunny-mini@0+4"):
         with pytest.raises(InputError, match="frames 9–10"):
             Asked.of(codec("any"), find_source(REPOSITORY, name), Head(9, 2))
+
+
+def test_default_tolerances_are_those_of_the_readme() -> None:
+    text = (REPOSITORY / "ctc" / "README.md").read_text()
+    table = text.partition("**Tolerances**")[2].partition("**Pictures**")[0]
+    told: dict[str, float] = {}
+    for cells in re.findall(r"^\| (.*?) \| ([\d.]+)(?: dB)? \|$", table, re.MULTILINE):
+        names = re.findall(r"`(\w+)`", cells[0])
+        if "every PSNR" in cells[0]:
+            names += [name for name in METRICS if name.startswith("psnr_")]
+        told |= dict.fromkeys(names, float(cells[1]))
+    assert told == DEFAULT_TOLERANCES

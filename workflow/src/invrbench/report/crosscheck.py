@@ -36,6 +36,7 @@ from invrbench.results.reencode import Again
 SCHEMA = 1
 KIND = "crosscheck"
 UNNAMED = "a cross-checker who gave no name"
+_WIDE = 12  # columns that fit on a small sheet
 _LISTED = 3  # points that a sentence names before it stops
 _FILLS = {DIFFERS: "#FCE4D6", FAILED: "#FCE4D6", NOT_CHECKED: "#F2F2F2"}
 _LEAST_TOLERANCE = 1e-6
@@ -152,14 +153,15 @@ def contradiction(compared: Compared) -> str:
     places = _decimals(compared.column)
     while places < 9 and _look_alike(compared, places):
         places += 1
-    name = " ".join(filter(None, (label(compared.column), unit(compared.column))))
     where = f" ({compared.where})" if compared.where else ""
     claimed, measured = (
         shown_value(compared.column, value, decimals=places)
         for value in (compared.claimed, compared.measured)
     )
     limit = f" (tolerance {compared.tolerance:g})" if compared.tolerance >= _LEAST_TOLERANCE else ""
-    return f"{name}{where} {claimed} claimed, {measured} measured{limit}"
+    of = f" {unit(compared.column)}" if unit(compared.column) and claimed != "lossless" else ""
+    name = label(compared.column)
+    return f"{name}{where} {claimed}{of} claimed, {measured} measured{limit}"
 
 
 def _look_alike(compared: Compared, places: int) -> bool:
@@ -200,32 +202,47 @@ def explanation(checked: Checked) -> str:
 
 def sentence(check: Crosscheck) -> str:
     """The whole cross-check in one sentence."""
-    counts, total = check.counts, len(check.checked)
-    done = total - counts[NOT_CHECKED]
-    told = [f"{counts[v]} {v}" for v in (BIT_EXACT, EQUAL) if counts[v]]
-    if done == total and len(told) == 1 and counts[BIT_EXACT] + counts[EQUAL] == total:
-        start = f"{total} of {total} points {told[0].partition(' ')[2]}"
-    elif counts[NOT_CHECKED]:
-        start = f"{done} of {total} points checked" + (f": {', '.join(told)}" if told else "")
-    else:
-        verdicts = [f"{counts[v]} of {total} points {v}" for v in (BIT_EXACT, EQUAL) if counts[v]]
-        start = ", ".join(verdicts) or f"0 of {total} points confirmed"
-    if counts[EQUAL] and check.worst_equal is not None:
+    start = _confirmed(check)
+    if check.worst_equal is not None:
         start += f", {largest(check.worst_equal)}"
     around = ", ".join(filter(None, (check.frames, *circumstances(check))))
     parts = [start + (f" ({around})" if around else "")]
-    for verdict in (DIFFERS, FAILED):
-        mine = [each for each in check.checked if each.verdict == verdict]
-        if mine:
-            named = [f"{each.claim.name}: {explanation(each)}" for each in mine[:_LISTED]]
-            more = [f"and {len(mine) - _LISTED} more"] if len(mine) > _LISTED else []
-            word = "differ" if verdict == DIFFERS and len(mine) > 1 else verdict
-            parts.append(f"{len(mine)} {word}: {', '.join([*named, *more])}")
+    parts += [_contradicted(check, verdict) for verdict in (DIFFERS, FAILED)]
     away = Counter(each.reason for each in check.checked if each.verdict == NOT_CHECKED)
     parts += [f"{count} not checked: {why}" for why, count in away.most_common(_LISTED)]
     rest = sum(count for _, count in away.most_common()[_LISTED:])
     parts += [f"{rest} not checked for other reasons"] if rest else []
-    return "; ".join(parts) + "."
+    return "; ".join(filter(None, parts)) + "."
+
+
+def _confirmed(check: Crosscheck) -> str:
+    """How many points were checked, and how many claims hold."""
+    counts, total = check.counts, len(check.checked)
+    told = [(counts[verdict], verdict) for verdict in (BIT_EXACT, EQUAL) if counts[verdict]]
+    if counts[NOT_CHECKED]:
+        listed = ", ".join(f"{count} {verdict}" for count, verdict in told)
+        checked = f"{total - counts[NOT_CHECKED]} of {total} points checked"
+        return f"{checked}: {listed}" if listed else checked
+    if not told:
+        return f"0 of {total} points confirmed"
+    (count, verdict), *others = told
+    return ", ".join([f"{count} of {total} points {verdict}", *(f"{n} {v}" for n, v in others)])
+
+
+def _contradicted(check: Crosscheck, verdict: str) -> str:
+    """The points of a verdict with what is wrong, the first of them; empty if there are none."""
+    mine = [each for each in check.checked if each.verdict == verdict]
+    if not mine:
+        return ""
+    word = "differ" if verdict == DIFFERS and len(mine) > 1 else verdict
+    reasons = {explanation(each) for each in mine}
+    if len(mine) == 1:
+        return f"1 {word}: {mine[0].claim.name}: {explanation(mine[0])}"
+    if len(reasons) == 1:
+        return f"{len(mine)} {word}: {reasons.pop()}"
+    named = [f"{each.claim.name} ({explanation(each)})" for each in mine[:_LISTED]]
+    named += [f"and {len(mine) - _LISTED} more"] if len(mine) > _LISTED else []
+    return f"{len(mine)} {word}: {', '.join(named)}"
 
 
 def circumstances(check: Crosscheck) -> list[str]:
@@ -274,7 +291,7 @@ def points_table(check: Crosscheck) -> Table:
     columns += [
         Column("Decode s claimed", 9),
         Column("Decode s measured", 9),
-        Column("Verdict", 14),
+        Column("Verdict", 20),
         Column("Why", 55, "left"),
     ]
     rows = tuple(_point_cells(each, metrics) for each in check.checked)
@@ -665,7 +682,8 @@ def _workbook(check: Crosscheck) -> bytes:
     again = (again_table(check),) if check.again else ()
     tables = (points_table(check), bd_table(check), *again, values_table(check))
     for table in (*tables, tolerances_table(check)):
-        sheet, row = book.sheet(table.title, f"Cross-check: {table.title}")
+        paper = "A3" if len(table.columns) > _WIDE else "A4"
+        sheet, row = book.sheet(table.title, f"Cross-check: {table.title}", paper=paper)
         set_widths(sheet, table)
         write_table(book, sheet, row, table, filterable=True, fills=_fills(check, table))
     workbook.close()

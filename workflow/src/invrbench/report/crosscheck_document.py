@@ -116,7 +116,7 @@ _KEYS = ("Sequence", "Configuration", "Rate point")
 
 
 def _verdicts(check: Crosscheck) -> Table:
-    heads = (*_KEYS, "Bytes claimed", "Bytes measured", "Decoded md5", "Verdict", "Why")
+    heads = (*_KEYS, "Bytes claimed", "Decoded md5", "Verdict", "Why")
     return _columns(points_table(check), heads)
 
 

@@ -38,6 +38,7 @@ from invrbench.results.claims import Claim, Head, claims_of, is_claimed
 from invrbench.results.execute import device_for, md5_of
 from invrbench.results.lock import differences
 from invrbench.results.package import Package, Row, unpack
+from invrbench.results.places import without_places
 from invrbench.results.plan import CONDITIONS
 from invrbench.results.records import (
     library_versions,
@@ -357,8 +358,8 @@ class Session:
             return Checked(
                 claim,
                 DIFFERS,
-                f"bitstream md5 {claim.first['bitstream_md5']} claimed, {found} packed{belongs}; "
-                "not decoded",
+                f"bitstream md5 {_begins(claim.first['bitstream_md5'])} claimed, "
+                f"{_begins(found)} packed{belongs}; not decoded",
             )
         if self.fault:
             return Checked(claim, FAILED, self.fault)
@@ -427,10 +428,10 @@ class Session:
             source = resolve(ref, self._entries, self._here)
             missing = source.availability()
             if missing:
-                return _Readied(why_not=missing)
+                return _Readied(why_not=without_places(missing, self.root))
             return _Readied(source, self._prepared(source, sequence))
         except InvrError as error:
-            return _Readied(why_not=str(error))
+            return _Readied(why_not=without_places(str(error), self.root))
 
     def _prepared(self, source: Source, sequence: str) -> Prepared:
         claimed = self.package.value["sequences"].get(sequence, {}).get("md5")
@@ -489,12 +490,16 @@ class Session:
             bitstream = self._opened_manifest().folder / claim.file
             found: dict[str, Any] = {"status": "ok", **self.measured_of(claim, bitstream)}
         except (UnsupportedError, ToolError) as error:
-            found = {"status": UNABLE, "reason": str(error).splitlines()[0]}
+            found = {"status": UNABLE, "reason": self._told(error)}
         except InvrError as error:
-            found = {"status": "failed", "reason": str(error).splitlines()[0], "detail": str(error)}
+            found = {"status": "failed", "reason": self._told(error), "detail": str(error)}
         record = common | found | {"end": now(), "machine": machine_label()}
         write_record(self._record(claim), record)
         return record
+
+    def _told(self, error: InvrError) -> str:
+        """The first line of an error, which a report may quote."""
+        return without_places(str(error).splitlines()[0], self.root)
 
     def _log(self, claim: Claim) -> Path:
         return self._record(claim).with_suffix(".log")
@@ -566,7 +571,7 @@ class Session:
                     for view, video in pictures.items()
                 }
             except InvrError as error:
-                unmeasured[family] = str(error).splitlines()[0]
+                unmeasured[family] = self._told(error)
         return measured, unmeasured
 
     def _render(self, claim: Claim, space: Path, asked: "Asked") -> dict[str, RawVideo]:
@@ -604,6 +609,10 @@ class Session:
                     held_here = [_as_written(value) for value in values]
                     pairs.setdefault(column, []).extend(zip(wanted, held_here, strict=False))
         return {column: held for column, held in pairs.items() if column in self.limits}
+
+
+def _begins(md5: object) -> str:
+    return f"{str(md5)[:12]}…"
 
 
 def _run(run: VerbRun, manifest: Manifest) -> dict[str, Any]:
