@@ -59,7 +59,10 @@ def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
 
 
 def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
-    """The headline BD-rates over seeds, where there is one, in the columns that fit a page."""
+    """The headline BD-rates over seeds where there are some, overall and by sequence.
+
+    It has the columns that fit a page.
+    """
     columns = (
         Column("Proposal", 26, "left"),
         Column("Sequence", 22, "left"),
@@ -72,7 +75,8 @@ def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
     )
     lines = []
     for row in sorted(rows, key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN)):
-        if row["kind"] != POINT and row["n_used"] and _is_headline(report, row):
+        is_class = row["kind"] == MEAN and row["class"] != OVERALL
+        if row["kind"] != POINT and row["n_used"] and not is_class and _is_headline(report, row):
             used, mean, low, high, deviation, *interval, remark = _statistics(
                 row, _PERCENT, share=0.01
             )
