@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from invrbench.compare.curves import full_codec, is_number
-from invrbench.report.cells import formatted
 from invrbench.report.content import Report
 from invrbench.report.page.names import folder_numbers, folder_of
 from invrbench.report.page.sources import PageSources
 
 MAX_VALUES = 200_000
-_FORMAT = "0.0000"
+_DECIMALS = 4  # as the sheets show points
 Values = list[float | None]
 
 
@@ -31,17 +30,21 @@ def frame_values(report: Report, sources: PageSources, *, room: int = MAX_VALUES
     names = list(dict.fromkeys([*report.info.headline_metrics, "psnr_y_db", "psnr_rgb_db"]))
     numbers = folder_numbers(report)
     points: dict[str, dict[str, list[Values]]] = {}
-    total = 0
+    total, is_full = 0, False
     for folder in by_interest(report):
         files = sources.points.get(folder)
         if files is None or not files.frames:
             continue
         total += 1
+        if is_full:
+            continue
         held = read_frames(files.frames, names)
         count = sum(len(values) for view in held.values() for values in view)
         if count <= room:
             room -= count
             points[str(numbers[folder])] = held
+        else:
+            is_full = True
     return {"metrics": names, "points": points, "held": len(points), "total": total}
 
 
@@ -77,4 +80,4 @@ def _value(written: str | None) -> float | None:
         value = float(written or "")
     except ValueError:
         return None
-    return float(formatted(value, _FORMAT)) if is_number(value) else None
+    return round(value, _DECIMALS) + 0.0 if is_number(value) else None

@@ -30,6 +30,7 @@ PICTURE_BYTES = 8_000_000  # base64 text of the pictures, at most
 _SPARE = 100_000  # bytes below the limit
 _ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("core.js", "curves.js", "tables.js", "viewer.js", "panel.js", "main.js")
+_DRAWING = 'document.dispatchEvent(new Event("plots"));'  # after Plotly, before the pictures
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -54,7 +55,7 @@ def write_page(
     held = sources or PageSources()
     data = page_data(report, held, verdicts)
     frames = frame_values(report, held)
-    scripts = [plotly_bundle(), own_script()]
+    scripts = [own_script(), plotly_bundle(), _DRAWING]
     parts = {"data": safe_json(data), "frames": safe_json(frames)}
     size = sum(len(text.encode()) for text in (*parts.values(), *scripts, _asset("page.css")))
     room = min(PICTURE_BYTES, MAX_BYTES - _SPARE - size)
@@ -65,8 +66,9 @@ def write_page(
         "pictures": safe_json(pictures),
         "title": html.escape(f"{heading(report.info)} · {report.info.title}"),
         "style": _asset("page.css"),
-        "plotly": scripts[0],
-        "script": scripts[1],
+        "script": scripts[0],
+        "plotly": scripts[1],
+        "drawing": scripts[2],
         "policy": policy(scripts),
     }
     write_whole(path, filled(_asset("page.html"), parts))

@@ -18,7 +18,7 @@ from invrbench.results.previews import Previews, box_average, decode, encode
 
 SLICE = "slice"
 SHARE_OF_FIRST = 0.6  # of the budget: what the most telling pictures may take
-FACTORS = (1, 2, 3, 4)
+FACTORS = (1, 2, 3)  # beyond, fewer pictures tell more than smaller ones
 _TEXT_PER_BYTE = 4 / 3  # base64
 
 
@@ -60,11 +60,13 @@ def choose(candidates: Sequence[Candidate], budget: int) -> Chosen:
     room = SHARE_OF_FIRST * budget
     factor = next((each for each in FACTORS if first / each**2 <= room), FACTORS[-1])
     pictures: dict[str, dict[str, dict[str, str]]] = {}
+    largest = budget / _TEXT_PER_BYTE  # of the files that may still fit
     for each in sorted(candidates, key=lambda candidate: candidate.rank):
-        if each.size * _TEXT_PER_BYTE / factor**2 > budget:
+        if each.size / factor**2 > largest:
             continue  # not even worth reading
         text = _text(each, factor)
         if len(text) > budget:
+            largest = 0.9 * each.size / factor**2
             continue
         budget -= len(text)
         pictures.setdefault(each.owner, {}).setdefault(each.view, {})[each.frame] = text

@@ -163,15 +163,23 @@ function writeHash() {
 
 // ---- sections: drawn when they come into sight, and again when what they depend on changes
 
+// How far the page has been read: tables can be drawn at once, plots after Plotly, pictures last.
+const [TABLES, PLOTS, ALL] = [0, 1, 2];
 const sections = [];
+let reached = TABLES;
 
-function section(id, keys, draw) {
-  sections.push({ id, keys: new Set(keys), draw, dirty: true, seen: false });
+function section(id, needs, keys, draw) {
+  sections.push({ id, needs, keys: new Set(keys), draw, dirty: true, seen: false });
+}
+
+function reach(stage) {
+  reached = stage;
+  redraw();
 }
 
 function redraw() {
   for (const each of sections) {
-    if (each.seen && each.dirty) {
+    if (each.seen && each.dirty && each.needs <= reached) {
       each.dirty = false;
       each.draw(byId(each.id).querySelector(".body"));
     }

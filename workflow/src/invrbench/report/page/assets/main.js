@@ -44,16 +44,16 @@ function drawRun(place) {
   );
 }
 
-section("summary", [], drawSummary);
-section("rd", ["seq", "views", "metric", "conf", "x"], drawRates);
-section("bd", ["bdm", "bds", "bdt", "bda", "bdsort"], drawComparisons);
-section("pictures", ["seq", "views", "metric", "conf", "view", "frame", "a", "b", "mode", "diff", "zoom", "at", "wipe"], drawPictures);
-section("slices", ["seq", "views", "conf", "view", "frame", "a", "b"], drawSlices);
-section("frames", ["seq", "views", "conf", "view", "fset", "fm", "a", "b"], drawFrames);
-section("cost", ["cost", "costseq", "costm"], drawCosts);
-section("findings", [], drawFindings);
-section("coverage", ["cov"], drawCoverage);
-section("run", [], drawRun);
+section("summary", TABLES, [], drawSummary);
+section("rd", PLOTS, ["seq", "views", "metric", "conf", "x"], drawRates);
+section("bd", TABLES, ["bdm", "bds", "bdt", "bda", "bdsort"], drawComparisons);
+section("pictures", ALL, ["seq", "views", "metric", "conf", "view", "frame", "a", "b", "mode", "diff", "zoom", "at", "wipe"], drawPictures);
+section("slices", ALL, ["seq", "views", "conf", "view", "frame", "a", "b"], drawSlices);
+section("frames", ALL, ["seq", "views", "conf", "view", "fset", "fm", "a", "b"], drawFrames);
+section("cost", PLOTS, ["cost", "costseq", "costm"], drawCosts);
+section("findings", TABLES, [], drawFindings);
+section("coverage", TABLES, ["cov"], drawCoverage);
+section("run", TABLES, [], drawRun);
 
 function see(ids) {
   for (const each of sections) each.seen ||= ids.has(each.id);
@@ -66,6 +66,9 @@ function start() {
   drawHead();
   drawScope();
   drawPanel();
+  see(new Set(["summary", "rd"]));
+  document.addEventListener("plots", () => reach(PLOTS));
+  document.addEventListener("DOMContentLoaded", () => reach(ALL));
   const watcher = new IntersectionObserver(
     (entries) => see(new Set(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target.id))),
     { rootMargin: "300px" },
