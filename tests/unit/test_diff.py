@@ -112,6 +112,41 @@ def scale_both(rows: Rows) -> None:
     scale(0.9, (BUNNY, "hnerv"), (BUNNY, "ffnerv"))(rows)
 
 
+def test_several_seeds_of_a_sequence_count_as_one_in_the_mean() -> None:
+    def seeded(*factors: float) -> Edit:
+        def edit(rows: Rows) -> None:
+            mine = [each for each in rows if each["codec"] == "ffnerv"]
+            for seed, factor in enumerate(factors[1:], start=1):
+                rows.extend(
+                    each
+                    | {"seed": seed, "bpp": factor * each["bpp"], "bitstream_md5": f"s{seed}"}
+                    | {"rate_kbps": each["rate_kbps"] and factor * each["rate_kbps"]}
+                    for each in mine
+                )
+
+        return edit
+
+    diff = compare_reports(given("old", seeded(1, 1, 1)), given("new", seeded(1, 1.1, 1.2)))
+    mean = change_of(diff, "ffnerv", "")
+    olds = [
+        c.old or 0 for c in diff.changes if c.test.codec == "ffnerv" and c.metric == "psnr_y_db"
+    ]
+    assert len(olds) == 6
+    assert mean.counts == (2, 2, 2)
+    assert mean.test.seed == "mean of 3"
+    # seeds move by 0, 10 and 20 %
+    assert mean.delta == pytest.approx(0.1 * (100 + sum(olds) / 6))
+
+
+def test_another_anchor_codec_moves_everything_by_itself() -> None:
+    diff = found(headline_anchor="avc")
+    change = change_of(diff, "ffnerv", BUNNY)
+    assert change.delta is not None and change.delta < 0
+    assert change.split.anchor == pytest.approx(change.delta)
+    assert change.split.method == pytest.approx(0, abs=1e-9)
+    assert "the anchor is avc instead of hevc" in told(diff, "conditions")
+
+
 def test_the_mean_is_over_sequences_and_its_shares_add_up() -> None:
     diff = found(scale_both)
     mean = change_of(diff, "ffnerv", "")

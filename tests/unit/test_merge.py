@@ -180,6 +180,22 @@ def test_a_bare_table_is_taken_and_marked() -> None:
     assert {row[0]: row[-1] for row in cells(merged)} == {"FFNeRV": "yes", "HNeRV": "no bitstreams"}
 
 
+def test_several_seeds_of_a_codec_are_one_row() -> None:
+    rows = rows_of("ffnerv")
+    rows += [each | {"seed": 1} for each in rows if each["role"] == "proposal"]
+    (row,) = cells(merge_reports("N1", [brought("acme", rows)]))
+    assert row[3].endswith("(2)")
+
+
+def test_packages_name_the_encoders_of_their_anchors(tmp_path: Path) -> None:
+    encoders = {"hevc": {"name": "HEVC (x265 veryslow)", "tools": {"x265": "4.3"}}}
+    named = _package(tmp_path / "a.zip", rows_of("ffnerv"), encoders=encoders)
+    plain = _package(tmp_path / "b.zip", rows_of("ffnerv"))
+    held, _ = read_brought([named, plain], "mini")
+    shown = [each.info.codec("hevc").display for each in held]
+    assert shown == ["HEVC (x265 4.3 veryslow)", "hevc (ffmpeg 9.0.2)"]
+
+
 # ---- the same point twice
 
 

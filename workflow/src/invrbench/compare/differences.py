@@ -26,9 +26,17 @@ from invrbench.compare.curves import (
     can_be_compared,
     group_curves,
     is_number,
+    pooled_seed,
 )
 from invrbench.compare.join import Joined, PointKey, same_bitstream
-from invrbench.compare.table import Row, compare_curves, is_usable, no_anchor, short_reason
+from invrbench.compare.table import (
+    FIRST_SEED,
+    Row,
+    compare_curves,
+    is_usable,
+    no_anchor,
+    short_reason,
+)
 from invrbench.compare.table import strongest_configurations as strongest_of
 
 # A table has six decimals: two values of one measurement differ by one unit of the last at most.
@@ -294,6 +302,7 @@ def _headline(side: Side, metrics: Sequence[str]) -> _Comparisons:
             continue
         rivals = [each for each in anchors if can_be_compared(test, each)]
         rivals = [each for each in rivals if each.key.view_set == test.key.view_set]
+        rivals = _of_one_seed(test, rivals)
         rows = {
             (each.key.configuration, metric): compare_curves(test, each, metric=metric)
             for each in rivals
@@ -305,6 +314,12 @@ def _headline(side: Side, metrics: Sequence[str]) -> _Comparisons:
             row = rows[best, metric] if anchor and best else _without_anchor(test, curves)
             found[test.key, metric] = _Comparison(test, anchor, row)
     return found
+
+
+def _of_one_seed(test: Curve, rivals: Sequence[Curve]) -> list[Curve]:
+    """Anchors of the tested curve's own seed, or of the first where they have one seed only."""
+    own = [each for each in rivals if each.key.seed == test.key.seed]
+    return own or [each for each in rivals if each.key.seed == FIRST_SEED]
 
 
 def _without_anchor(test: Curve, curves: Sequence[Curve]) -> Row:
@@ -429,42 +444,63 @@ def mean_changes(changes: Sequence[Change]) -> list[Change]:
     """For every tested codec and metric: the means over the sequences that both tables can use.
 
     Means over different sequences are never subtracted: where a table has more sequences, its own
-    mean is another number than the one here.
+    mean is another number than the one here. Several seeds of a sequence are one number, the mean
+    over those that both tables can use.
     """
     groups: dict[tuple[CurveKey, str], list[Change]] = {}
     for change in changes:
-        groups.setdefault((replace(change.test, sequence=""), change.metric), []).append(change)
-    return [_mean_change(key, members) for key, members in groups.items()]
+        key = replace(change.test, sequence="", seed="")
+        groups.setdefault((key, change.metric), []).append(change)
+    return [_mean_change(members) for members in groups.values()]
 
 
-def _mean_change(key: tuple[CurveKey, str], members: Sequence[Change]) -> Change:
-    common = [change for change in members if is_common(change)]
-    counts = (
-        len(common),
-        sum(_counts(change, 0) for change in members),
-        sum(_counts(change, 1) for change in members),
+def _mean_change(members: Sequence[Change]) -> Change:
+    by_sequence: dict[str, list[Change]] = {}
+    for change in members:
+        by_sequence.setdefault(change.test.sequence, []).append(change)
+    seeds = len({change.test.seed for change in members})
+    common = [
+        _averaged(usable)
+        for held in by_sequence.values()
+        if (usable := [change for change in held if is_common(change)])
+    ]
+    before, after = (
+        sum(any(_counts(change, side) for change in held) for held in by_sequence.values())
+        for side in (0, 1)
     )
+    mean = _averaged(common) if common else replace(members[0], reason=_why_none(members))
+    if not common:
+        mean = replace(mean, old=None, new=None, delta=None, split=Split())
+    elif mean.split.anchor is None:
+        known = sum(change.split.anchor is not None for change in common)
+        mean = replace(
+            mean, reason=f"not split: the shares are known of {known} of {len(common)} sequences"
+        )
+    seed = members[0].test.seed if seeds == 1 else pooled_seed(seeds)
+    return replace(
+        mean,
+        test=replace(mean.test, sequence="", seed=seed),
+        anchor_configurations=("", ""),
+        overlaps=(None, None),
+        counts=(len(common), before, after),
+    )
+
+
+def _averaged(changes: Sequence[Change]) -> Change:
+    """The mean of changes that have all numbers; shares that one of them lacks are not known."""
     split = Split(
         *(
-            _complete_mean([getattr(change.split, name) for change in common])
+            _complete_mean([getattr(change.split, name) for change in changes])
             for name in ("anchor", "method", "rest", "metric")
         )
     )
-    reason = "" if common else _why_none(members)
-    if common and split.anchor is None:
-        known = sum(change.split.anchor is not None for change in common)
-        reason = f"not split: the shares are known of {known} of {len(common)} sequences"
-    return Change(
-        test=key[0],
-        role=members[0].role,
-        metric=key[1],
-        old=_complete_mean([change.old for change in common]),
-        new=_complete_mean([change.new for change in common]),
-        delta=_complete_mean([change.delta for change in common]),
+    return replace(
+        changes[0],
+        old=_complete_mean([change.old for change in changes]),
+        new=_complete_mean([change.new for change in changes]),
+        delta=_complete_mean([change.delta for change in changes]),
         split=split,
-        reason=reason,
-        anchor_configurations=("", ""),
-        counts=counts,
+        reason="",
     )
 
 

@@ -12,8 +12,8 @@ from invrbench.compare.merge import Contribution
 from invrbench.ctc.names import LABEL_PATTERN
 from invrbench.digest import md5_file
 from invrbench.errors import InputError, RecordError
-from invrbench.report.given import Given, read_given, shown_path
-from invrbench.report.info import CodecInfo, RunInfo
+from invrbench.report.given import Given, read_given
+from invrbench.report.info import CodecInfo, RunInfo, with_versions
 from invrbench.results.package import Package, read_package
 
 Kind = Literal["package", "report", "results", "bare table"]
@@ -112,7 +112,7 @@ def _of_given(given: Given, md5: str, kind: Kind = "report") -> Brought:
     info = given.info
     points, anchors = _split(given.points)
     contribution = Contribution(
-        label=info.label or (Path(given.name).stem if given.is_bare else Path(given.name).name),
+        label=info.label or _short_name(given, kind),
         points=points,
         anchors=anchors,
         documents={codec: entry.document for codec, entry in info.codecs.items()},
@@ -130,6 +130,13 @@ def _of_given(given: Given, md5: str, kind: Kind = "report") -> Brought:
     )
 
 
+def _short_name(given: Given, kind: Kind) -> str:
+    path = Path(given.name)
+    if kind == "results":
+        return path.parent.name
+    return path.stem if given.is_bare else path.name
+
+
 def _of_results(root: Path, ctc: str) -> Brought:
     from invrbench.digest import digest_value
     from invrbench.report.run import run_info
@@ -138,7 +145,7 @@ def _of_results(root: Path, ctc: str) -> Brought:
 
     plan = load_plan(root, ctc)
     rows = collect_points(plan)
-    given = Given(f"{shown_path(root)}/results", tuple(normalised(rows)), run_info(plan, rows))
+    given = Given(f"{root.resolve().name}/results", tuple(normalised(rows)), run_info(plan, rows))
     digests = [[str(point_key(p)), p.get("bitstream_md5")] for p in given.points]
     return _of_given(given, digest_value(digests), "results")
 
@@ -157,7 +164,7 @@ def _of_package(package: Package) -> Brought:
     metrics = [*headline.get("metrics", ()), "psnr_y_db"]
     own = CodecInfo(str(value["name"]), str(value["role"]), package.document)
     names = {package.codec: own} | {
-        full_codec(point): CodecInfo(_anchor_name(point, environment), "anchor")
+        full_codec(point): CodecInfo(_anchor_name(full_codec(point), value), "anchor")
         for point in anchors
         if full_codec(point) != package.codec
     }
@@ -197,10 +204,13 @@ def _of_package(package: Package) -> Brought:
     )
 
 
-def _anchor_name(point: Point, environment: Mapping[str, Any]) -> str:
-    """A package does not name its anchors' encoders, but the ffmpeg that holds them."""
-    version = environment.get("ffmpeg", {}).get("version")
-    return f"{full_codec(point)} (ffmpeg {version})" if version else full_codec(point)
+def _anchor_name(codec: str, value: Mapping[str, Any]) -> str:
+    """An anchor by encoder and version; in packages that do not say them, by its ffmpeg."""
+    encoder = value.get("encoders", {}).get(codec)
+    if encoder:
+        return with_versions(encoder["name"], encoder["tools"])
+    version = value["environment"].get("ffmpeg", {}).get("version")
+    return f"{codec} (ffmpeg {version})" if version else codec
 
 
 def _versions(held: Mapping[str, str]) -> str:

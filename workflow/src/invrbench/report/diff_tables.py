@@ -79,8 +79,13 @@ def _members(diff: ReportDiff, mean: Change) -> list[Change]:
     return [
         change
         for change in diff.changes
-        if change.metric == mean.metric and replace(change.test, sequence="") == mean.test
+        if change.metric == mean.metric and _family(change.test) == _family(mean.test)
     ]
+
+
+def _family(key: CurveKey) -> CurveKey:
+    """What a codec's curves on several sequences, of several seeds, have in common."""
+    return replace(key, sequence="", seed="")
 
 
 def _change_row(diff: ReportDiff, change: Change) -> tuple[Cell, ...]:

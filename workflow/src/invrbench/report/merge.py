@@ -102,7 +102,7 @@ class MergedReport:
         found: dict[tuple[str, CurveKey], None] = {}
         for owner, report in self.reports.items():
             own = {full_codec(point) for point in self.merged.points[owner]}
-            for curve in report.curves:
+            for curve in report.pooled:
                 if curve.key.codec in own:
                     found[owner, replace(curve.key, sequence="")] = None
         return list(found)
@@ -111,7 +111,7 @@ class MergedReport:
         """By sequence: a tested codec against the headline anchor."""
         report = self.reports[owner]
         found = {}
-        for curve in report.curves:
+        for curve in report.pooled:
             if replace(curve.key, sequence="") == test:
                 row = report.headline(curve.key, column)
                 if row is not None:
@@ -391,6 +391,9 @@ def _notes(found: MergedReport, anchor_from: str) -> list[str]:
     for each in found.brought:
         if not each.contribution.digest:
             notes.append(f"{each.label}: a bare table, no bitstreams, conditions not stated.")
+    if found.info.budget not in ("", "paper"):
+        budget = found.info.budget
+        notes.append(f"Training budget '{budget}': every finding here is an indication.")
     clashes = sum(each.verdict == "conflict" for each in found.merged.twice)
     if clashes:
         notes.append(

@@ -37,7 +37,10 @@ from invrbench.report.sheets.tables import write_table as write_sheet_table
 WIDTH = 100
 _MAX_PRINTED = 40
 # of the result: what stands in the files alone
-_NOT_PRINTED = ("Cross-checker", "Bitstreams", "Proponent", "Contribution", "Conditions", "Why not")
+_NOT_PRINTED = (
+    *("Cross-checker", "Bitstreams", "Proponent or contribution"),
+    *("Contribution", "Conditions", "Why not"),
+)
 FILES = ("results.xlsx", "points.tsv", "bd.tsv", "merge.md", "merge.json")
 
 

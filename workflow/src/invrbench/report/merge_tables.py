@@ -75,7 +75,7 @@ def _ranking_columns(merged: MergedReport) -> tuple[Column, ...]:
     return (
         Column("Proposal", 32, "left"),
         Column("Document", 11),
-        Column("Proponent", 16),
+        Column("Proponent or contribution", 16),
         *(Column(f"BD-rate {name}, sequences all have", 16) for name in names),
         *(Column(f"BD-rate {name}, own sequences", 17) for name in names),
         Column("Cross-checker", 24),

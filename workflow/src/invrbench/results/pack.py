@@ -426,6 +426,7 @@ def package_value(
         "views": _views(contribution),
         "left_out": list(contribution.left_out),
         "anchors": list(contribution.anchors),
+        "encoders": _encoders(contribution),
         "bd": list(bd),
         "commands": _commands(contribution),
     }
@@ -439,6 +440,29 @@ def _records(contribution: Contribution) -> list[dict[str, Any]]:
         for path in each.point.records
     )
     return [record for record in found if record is not None]
+
+
+def _encoders(contribution: Contribution) -> dict[str, dict[str, Any]]:
+    """By anchor: its name, and the versions of the encoders its records say they used."""
+    plan = contribution.plan
+    found: dict[str, dict[str, set[str]]] = {}
+    names: dict[str, str] = {}
+    for point in (*plan.points, *plan.references):
+        if point.manifest.role != "anchor":
+            continue
+        codec = point.address.codec
+        names[codec] = point.manifest.name
+        tools = found.setdefault(codec, {})
+        record = read_usable_record(plan.root / point.address.folder / "encode.json") or {}
+        for tool, version in record.get("notes", {}).get("tools", {}).items():
+            tools.setdefault(str(tool), set()).add(str(version))
+    return {
+        codec: {
+            "name": names[codec],
+            "tools": {tool: "/".join(sorted(versions)) for tool, versions in tools.items()},
+        }
+        for codec, tools in found.items()
+    }
 
 
 def _readme(contribution: Contribution, value: Mapping[str, Any]) -> str:
