@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
+import xlsxwriter
 from invrbench.compare.curves import group_curves, normalised
 from invrbench.compare.seeds import (
     COMPARISON,
@@ -19,9 +21,12 @@ from invrbench.compare.seeds import (
 from invrbench.compare.table import OVERALL, bd_rows
 from invrbench.report.content import Report
 from invrbench.report.plots import legend, look_key, looks, write_plots
+from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.seeds import write_seeds
 from report_points import info, point
 
 METRICS = ("psnr_y_db",)
+HEVC = "HEVC (x265 4.1 veryslow, ld)"
 # VCEG-M33's anchor
 ANCHOR = [(90.33, 27.95), (181.03, 31.17), (332.99, 34.44), (547.79, 38.11)]
 
@@ -240,3 +245,31 @@ def test_a_plot_of_three_seeds_has_a_band_and_one_curve(tmp_path: Path) -> None:
     )
     assert "FillBetweenPolyCollection" in three or "PolyCollection" in three
     assert "PolyCollection" not in two
+
+
+def test_the_sheet_of_seeds_begins_with_the_headline_and_has_every_point(tmp_path: Path) -> None:
+    raw = run({"S": (1.10, 1.11, 1.12)})
+    points = normalised(raw)
+    report = Report(points, bd_rows(points, metrics=METRICS), info())
+    workbook = xlsxwriter.Workbook(tmp_path / "seeds.xlsx")
+    write_seeds(Book(workbook, report))
+    workbook.close()
+    rows = [
+        [cell.value for cell in row]
+        for row in openpyxl.load_workbook(tmp_path / "seeds.xlsx")["Seeds"].iter_rows()
+    ]
+    top = next(index for index, row in enumerate(rows) if row[0] == "Sequence")
+    assert rows[top + 1][:5] == ["Overall", "new", HEVC, "PSNR-Y", "3 of 3"]
+    # mean, smallest, largest and s of 10, 11 and 12 %
+    assert rows[top + 1][5:9] == pytest.approx([0.11, 0.10, 0.12, 0.01])
+    listed = [row for row in rows if row[0] == "S" and str(row[2]).startswith("p")]
+    assert {(row[2], row[3]) for row in listed} >= {("p0", "kbps"), ("p3", "PSNR-Y (dB)")}
+
+
+def test_a_report_of_single_trainings_has_no_sheet_of_seeds(tmp_path: Path) -> None:
+    points = normalised(run({"S": (1.0,)}))
+    workbook = xlsxwriter.Workbook(tmp_path / "none.xlsx")
+    write_seeds(Book(workbook, Report(points, bd_rows(points, metrics=METRICS), info())))
+    assert not workbook.worksheets()
+    workbook.add_worksheet()
+    workbook.close()

@@ -36,7 +36,7 @@ def rows_over_seeds(report: Report) -> list[Row]:
 
 
 def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
-    """Every comparison over seeds: overall, per class, then per sequence."""
+    """Every comparison that a seed has a number for: overall, per class, then per sequence."""
     columns = (
         Column("Sequence", 26, "left"),
         Column("Tested", 36, "left"),
@@ -44,8 +44,11 @@ def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
         Column("Metric", 15, "left"),
         *_STATISTICS,
     )
-    chosen = [row for row in rows if row["kind"] in (MEAN, COMPARISON)]
-    chosen.sort(key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN))
+    headline = report.info.headline_anchor
+    chosen = [row for row in rows if row["kind"] in (MEAN, COMPARISON) and row["n_used"]]
+    chosen.sort(
+        key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN, row["anchor"] != headline)
+    )
     lines = tuple(
         (
             *map(text, (_place(row), _tested(report, row), _anchor(report, row))),
@@ -55,7 +58,8 @@ def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
         for row in chosen
     )
     title = "BD-rate over training seeds"
-    return Table("seeds-bd", title, columns, lines, notes=(_NOTE,))
+    rest = "Comparisons without a usable seed stand in seeds.tsv, with the reason."
+    return Table("seeds-bd", title, columns, lines, notes=(_NOTE, rest))
 
 
 def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
