@@ -23,6 +23,7 @@ from invrbench.report.content import Report
 from invrbench.report.plots import legend, look_key, looks, write_plots
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.seeds import write_seeds
+from invrbench.report.summary import summary_lines
 from report_points import info, point
 
 METRICS = ("psnr_y_db",)
@@ -273,3 +274,14 @@ def test_a_report_of_single_trainings_has_no_sheet_of_seeds(tmp_path: Path) -> N
     assert not workbook.worksheets()
     workbook.add_worksheet()
     workbook.close()
+
+
+def test_the_closing_table_ends_the_seeds_of_a_codec_with_their_mean() -> None:
+    points = normalised(run({"S": (1.0, 1.1, 1.2)}))
+    rows = bd_rows(points, metrics=METRICS)
+    lines = summary_lines(points, info(), rows=rows)
+    mean = "new (mean of 3 seeds): BD-rate PSNR-Y +10.0 %, anchor in ld"
+    assert lines.index(mean) > max(i for i, line in enumerate(lines) if "seed 2" in line)
+    assert sum("BD-rate PSNR-Y" in line for line in lines) == 4
+    single = summary_lines([p for p in points if not p["seed"]], info(), rows=rows)
+    assert not [line for line in single if "mean of" in line]

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from invrbench.compare.curves import (
     Curve,
@@ -10,8 +11,10 @@ from invrbench.compare.curves import (
     full_sequence,
     group_curves,
     is_number,
+    is_pooled,
 )
 from invrbench.compare.findings import Verdict
+from invrbench.compare.seeds import seed_groups
 from invrbench.compare.table import RATIO, Row, reason_column
 from invrbench.report.content import Report, cell_reason
 from invrbench.report.info import (
@@ -57,9 +60,13 @@ def summary_lines(
     ]
     report = Report(points, rows, info)
     before = {_identity(point): point for point in previous or ()}
-    for curve in report.curves:
+    seeds = seed_groups(report.curves)
+    for curve in report.pooled:
         if curve.role == "proposal":
-            lines += _curve_lines(curve, report, first, before if previous else None)
+            for each in seeds[replace(curve.key, seed="")]:
+                lines += _curve_lines(each, report, first, before if previous else None)
+            if is_pooled(curve.key.seed):
+                lines += [_mean_line(curve, report, first), ""]
     lines += _verdict_lines(verdicts, info)
     lines += _failure_lines(points)
     return [line[:WIDTH].rstrip() for line in lines]
@@ -87,6 +94,16 @@ def _curve_lines(
     labels += [""] * (len(texts) - len(labels))
     texts += [""] * (len(labels) - len(texts))
     return [f"{label:<26} {text}" for label, text in zip(labels, texts, strict=True)] + [""]
+
+
+def _mean_line(curve: Curve, report: Report, column: str) -> str:
+    """What several seeds give together, beneath what each of them gives."""
+    row = report.headline(curve.key, column)
+    name = f"{report.info.curve_name(curve)} {curve.key.view_set}".strip()
+    lost = ""
+    if row is not None and row["seeds_used"] < row["seeds_total"]:
+        lost = f", {row['seeds_used']} of {row['seeds_total']} seeds"
+    return f"{name}: {_bd_text(row, column)}{lost}" if row is not None else name
 
 
 def _point_text(
