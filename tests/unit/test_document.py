@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,28 @@ import openpyxl
 import pytest
 from docx.oxml.ns import qn
 from invrbench.compare.curves import normalised
+from invrbench.compare.findings import HOLDS, Verdict
 from invrbench.compare.table import bd_rows
+from invrbench.ctc.conditions import Figure
 from invrbench.report import tables
-from invrbench.report.blocks import Heading, Words, by_rows, narrow, numbered
+from invrbench.report.blocks import Document, Heading, Words, by_rows, narrow, numbered
 from invrbench.report.cells import ABSENT, Column, Table, formatted, text
 from invrbench.report.content import Report
-from invrbench.report.document import MAX_REASON, commands, contribution, write_contribution
+from invrbench.report.document import (
+    MAX_BITSTREAMS,
+    MAX_REASON,
+    commands,
+    contribution,
+    write_contribution,
+)
 from invrbench.report.info import CodecInfo
+from invrbench.report.pictures import Drawn
+from invrbench.report.word import write_docx
 from invrbench.report.workbook import write_workbook
 from report_points import CODECS, curve, info, points
 
 METRICS = ("psnr_y_db", "ms_ssim_y_db")
-BUNNY = "bunny-mini@0+32"
+BUNNY, STILL = "bunny-mini@0+32", "bikes-still"
 # a PNG of one grey pixel
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63"
@@ -370,3 +382,43 @@ def test_libreoffice_opens_the_word_file(
     command += ["--convert-to", "pdf", "--outdir", str(tmp_path), str(folder / "contribution.docx")]
     subprocess.run(command, check=True, capture_output=True, timeout=240)
     assert (tmp_path / "contribution.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_findings_figures_and_pictures_of_an_experiment_are_in_its_document(
+    tmp_path: Path,
+) -> None:
+    claim = Verdict("INRIC needs more rate", STILL, "psnr_y_db", HOLDS, "BD-rate +228.6 %")
+    figure = Figure("f4", "Rates of all models", "psnr_y_db", ("inric",))
+    drawn = Drawn("A crop", "bikes-still", {"crop.png": PIXEL}, ("Source", "INRIC, q1"))
+    for name in ("plots/f4.png", "pictures/crop.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(PIXEL)
+    report = report_of(small(), figures=(figure, replace(figure, name="gone")))
+    write_contribution(tmp_path, report, verdicts=[claim], pictures=[drawn])
+    word = docx.Document(str(tmp_path / "contribution.docx"))
+    (table,) = docx_tables(word)["Claims of the test conditions and what became of them"]
+    assert table[1] == [claim.claim, STILL, "PSNR-Y", "indication: holds", claim.numbers]
+    captions = [p.text for p in word.paragraphs if p.text.startswith("Figure ")]
+    assert captions == ["Figure 1: Rates of all models", "Figure 2: A crop (bikes-still)"]
+    described = [shape._inline.docPr.get("descr") for shape in word.inline_shapes]
+    assert described == ["Plot: Rates of all models", "Source; INRIC, q1"]
+
+
+def test_a_long_list_of_bitstreams_is_left_to_the_table_of_points(tmp_path: Path) -> None:
+    rows = small()
+    one = curve(rows, BUNNY, "hnerv")[0]
+    rows += [one | {"curve": "many", "rate_point": f"p{n}"} for n in range(MAX_BITSTREAMS)]
+    word, _ = written(tmp_path, report_of(rows))
+    count = MAX_BITSTREAMS + sum(each["role"] == "proposal" for each in small())
+    assert any(f"MD5s of the {count} bitstreams" in p.text for p in word.paragraphs)
+    assert not [name for name in docx_tables(word) if name.startswith("Bitstreams")]
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1f", "\ud800", "\ufffe"])
+def test_letters_that_xml_cannot_hold_are_left_out(tmp_path: Path, letter: str) -> None:
+    words = Words(f"a{letter}b\tc")
+    document = Document((words,), (("Title", words),), f"t{letter}", f"r{letter}", (words,))
+    write_docx(tmp_path / "a.docx", document, datetime(2025, 1, 2), tmp_path)
+    word = docx.Document(str(tmp_path / "a.docx"))
+    assert word.paragraphs[-1].text == "ab\tc"
+    assert word.core_properties.title == "t"

@@ -107,6 +107,7 @@ def test_the_search_finds_a_word_in_archives_and_in_packed_texts_of_pictures(
         ("names /data/secret-project/Cactus.yuv for Cactus", "names …/Cactus.yuv for Cactus"),
         ("put it into /home/zebulon/clips", "put it into ~/clips"),
         ('File "/opt/x/lib/site-packages/torch/nn/a.py", line 3', 'File "…/torch/nn/a.py", line 3'),
+        ("half a letter \ud800 here", "half a letter ? here"),
         ("kestrel-rack7: cannot allocate", "<host>: cannot allocate"),
         ("exit status 1 at 30000/1001 frames/s, PSNR/SSIM, https://a.org/b/c", None),
         ("/usr/bin/ffmpeg: no such filter; /dev/null", None),

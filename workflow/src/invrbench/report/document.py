@@ -198,7 +198,9 @@ def _results(
     yield Bullets(tuple(tables.legend(report)))
     if verdicts:
         yield Heading("Findings of the experiment", 2)
-        yield Tabled(_findings(verdicts, report), "Claims of the test conditions and what became")
+        yield Tabled(
+            _findings(verdicts, report), "Claims of the test conditions and what became of them"
+        )
     yield from _figures(report, folder, pictures)
 
 

@@ -21,6 +21,7 @@ def without_places(text: str, root: Path) -> str:
     >>> without_places("no /data/clips/Cactus.yuv; see 8/3 and https://a.org/b", Path("/repo"))
     'no …/Cactus.yuv; see 8/3 and https://a.org/b'
     """
+    text = text.encode("utf-8", "replace").decode()  # half a pair of UTF-16 is no letter
     for place, shown in _places(root).items():
         text = text.replace(place, shown)
     host = platform.node()
