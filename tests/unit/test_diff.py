@@ -327,6 +327,7 @@ def test_the_verb_prints_and_writes_what_it_found(
         "diff.tsv",
         "diff.md",
         "diff.json",
+        "diff.xlsx",
     }
     assert str(tmp_path) not in (tmp_path / "out" / "diff.md").read_text(encoding="utf-8")
 

@@ -103,7 +103,7 @@ def test_changed_keys_are_paths_to_what_differs() -> None:
     }
     assert [str(change) for change in changed_keys(old, new)] == [
         "budget: quick → minute",
-        "tests[0].sequences: −A +C",
+        "tests[0].sequences: gone A; new C",
         "tests[0].codecs.vvc: absent → {'qp': [22]}",
         "seeds: absent → 3",
     ]

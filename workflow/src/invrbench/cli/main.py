@@ -126,6 +126,7 @@ def _crosscheck(parser: Parser) -> None:
     parser.add_argument("--frames", default="", help="compare these alone, first+count: 0+16")
     parser.add_argument("--only", default="", help="codecs/sequences/points, shell patterns")
     parser.add_argument("--by", default="", help="the cross-checker, e.g. a company")
+    parser.add_argument("--jobs", type=int, help="points measured at once; as many as have cores")
     parser.add_argument("--reencode", action="store_true", help="fit and encode again as well")
     parser.add_argument("--report", help="folder to write; reports/crosscheck/<codec>-<conditions>")
 
@@ -133,7 +134,7 @@ def _crosscheck(parser: Parser) -> None:
 def _diff(parser: Parser) -> None:
     parser.add_argument("old", help="report folder, or a points.tsv")
     parser.add_argument("new", help="report folder, or a points.tsv")
-    parser.add_argument("-o", "--output", help="folder for diff.tsv, diff.md and diff.json")
+    parser.add_argument("-o", "--output", help="folder for diff.tsv, .md, .xlsx and .json")
     _json(parser)
 
 

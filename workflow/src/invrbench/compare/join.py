@@ -7,6 +7,7 @@ what is joined here.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from invrbench.compare.curves import Point, full_codec, full_sequence, is_number
@@ -164,12 +165,14 @@ class KeyChange:
         """One line: lists say what came and went, other values both.
 
         >>> str(KeyChange("tests[0].sequences", ["A", "B"], ["B", "C"]))
-        'tests[0].sequences: −A +C'
+        'tests[0].sequences: gone A; new C'
         """
         if isinstance(self.left, list) and isinstance(self.right, list):
-            gone = [f"−{_short(each)}" for each in self.left if each not in self.right]
-            come = [f"+{_short(each)}" for each in self.right if each not in self.left]
-            return f"{self.path}: {' '.join(gone + come) or 'another order'}"
+            gone = [_short(each) for each in self.left if each not in self.right]
+            come = [_short(each) for each in self.right if each not in self.left]
+            parts = [f"gone {', '.join(gone)}"] if gone else []
+            parts += [f"new {', '.join(come)}"] if come else []
+            return f"{self.path}: {'; '.join(parts) or 'another order'}"
         return f"{self.path}: {_short(self.left)} → {_short(self.right)}"
 
 
@@ -198,11 +201,11 @@ def changed_keys(left: Any, right: Any, path: str = "") -> list[KeyChange]:
                 left.get(name), right.get(name), f"{path}.{name}" if path else name
             )
         ]
-    alike = isinstance(left, list) and isinstance(right, list) and len(left) == len(right)
-    if alike and all(isinstance(each, Mapping | list) for each in (*left, *right)):
+    both = isinstance(left, list) and isinstance(right, list)
+    if both and all(isinstance(each, Mapping | list) for each in (*left, *right)):
         return [
             change
-            for index, (old, new) in enumerate(zip(left, right, strict=True))
+            for index, (old, new) in enumerate(zip_longest(left, right))
             for change in changed_keys(old, new, f"{path}[{index}]")
         ]
     return [KeyChange(path, left, right)]

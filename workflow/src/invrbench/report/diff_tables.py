@@ -21,6 +21,7 @@ from invrbench.report.diff import ReportDiff, findings
 from invrbench.report.given import Given
 from invrbench.report.info import completeness
 from invrbench.report.metrics import metric
+from invrbench.report.sheets.book_of_tables import Page, book_of_tables
 
 WIDTH = 100
 BD_FORMAT = "+0.00%;-0.00%;0.00%"
@@ -262,8 +263,9 @@ def _bd_lines(diff: ReportDiff, metric_name: str) -> list[str]:
         else:
             name = f"  {row[0].shown.rpartition(': ')[2]}"
             lines += [mean] if mean else []
-            lines.append(_columns([name, *(cell.shown for cell in row[1:-1])], widths))
-            lines += _wrapped("      ", remark)
+            shown = _columns([name, *(cell.shown for cell in row[1:-1])], widths).rstrip()
+            is_short = len(shown) + len(remark) + 2 <= WIDTH
+            lines += [f"{shown}  {remark}"] if is_short else [shown, *_wrapped("      ", remark)]
             mean = ""
     return lines + ([f"  {unmoved} sequences did not move."] if unmoved else []) + without
 
@@ -343,8 +345,23 @@ def diff_markdown(diff: ReportDiff) -> str:
     return "\n".join(parts)
 
 
+def _workbook(diff: ReportDiff) -> bytes:
+    title = f"{diff.old.name} → {diff.new.name}"
+    columns = (Column("What", 14, "left"), Column("Finding", 120, "left"))
+    rows = tuple((text(name), text(told)) for name, told in findings(diff))
+    pages = {
+        "Summary": Page(title, [Table("findings", "What changed", columns, rows)]),
+        "Points": Page("Points of both reports", [moves_table(diff)]),
+    } | {
+        metric(name).label: Page(bd_table(diff, name).title, [bd_table(diff, name)])
+        for name in diff.metrics
+    }
+    return book_of_tables(title, diff.new.info, pages)
+
+
 def write_diff(folder: Path, diff: ReportDiff) -> None:
-    """Write diff.tsv, diff.md and diff.json."""
+    """Write diff.tsv, diff.md, diff.xlsx and diff.json."""
     write_table(folder / "diff.tsv", change_rows(diff), COLUMNS)
     write_whole(folder / "diff.md", diff_markdown(diff))
+    write_whole(folder / "diff.xlsx", _workbook(diff))
     write_json(folder / "diff.json", diff_value(diff))

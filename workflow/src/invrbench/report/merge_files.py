@@ -1,9 +1,8 @@
 """What a merge leaves: a workbook, tables, Markdown, in a folder that belongs to its label."""
 
-import io
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from invrbench.report.cells import (
     Table,
     to_markdown,
 )
-from invrbench.report.content import Report
 from invrbench.report.merge import MergedReport
 from invrbench.report.merge_tables import (
     anchor_points_table,
@@ -30,9 +28,7 @@ from invrbench.report.merge_tables import (
     result_tables,
     sequences_table,
 )
-from invrbench.report.sheets.base import Book
-from invrbench.report.sheets.tables import set_widths
-from invrbench.report.sheets.tables import write_table as write_sheet_table
+from invrbench.report.sheets.book_of_tables import Page, book_of_tables
 
 WIDTH = 100
 _MAX_PRINTED = 40
@@ -88,68 +84,18 @@ def summary_text(merged: MergedReport) -> str:
 
 
 def _workbook(merged: MergedReport) -> bytes:
-    import xlsxwriter
-
-    out = io.BytesIO()
-    workbook = xlsxwriter.Workbook(out, {"in_memory": True, "nan_inf_to_errors": False})
-    workbook.set_properties(
-        {
-            "title": f"{merged.label}: {merged.info.title}",
-            "comments": "Made by invrbench",
-            "created": merged.info.created,
-        }
-    )
-    book = Book(workbook, Report((), (), merged.info))
-    _write_summary(book, merged)
+    title = f"{merged.label}: {merged.info.title.lower()}"
     full = [sequences_table(merged)] if merged.is_averaged else []
-    sheets: dict[str, list[Table]] = {
-        "Contributions": [contributions_table(merged)],
-        "Full": full,
-        "Cross-checks": [checks_table(merged)],
-        "Conflicts": [conflicts_table(merged)],
-        "Anchors": [anchors_table(merged), anchor_points_table(merged)],
-        "Coverage": [coverage_table(merged)],
+    pages = {
+        "Summary": Page(title, result_tables(merged), merged.notes),
+        "Contributions": Page("Contributions", [contributions_table(merged)]),
+        "Full": Page("Every sequence by itself", full),
+        "Cross-checks": Page("Cross-checks", [checks_table(merged)]),
+        "Conflicts": Page("Conflicts", [conflicts_table(merged)]),
+        "Anchors": Page("Anchors", [anchors_table(merged), anchor_points_table(merged)]),
+        "Coverage": Page("Points", [coverage_table(merged)]),
     }
-    for name, tables in sheets.items():
-        kept = [table for table in tables if table.rows]
-        if kept:
-            _write_sheet(book, name, kept)
-    workbook.close()
-    return out.getvalue()
-
-
-def _write_summary(book: Book, merged: MergedReport) -> None:
-    tables = result_tables(merged)
-    sheet, row = book.sheet("Summary", f"{merged.label}: {merged.info.title.lower()}", paper="A3")
-    set_widths(sheet, max(tables, key=lambda table: len(table.columns)))
-    reference, *others = merged.notes
-    sheet.write_string(row, 0, reference, book.style(bold=True, font_size=10))
-    row = _write_tables(book, sheet, row + 2, tables)
-    for note in others:
-        sheet.write_string(row, 0, note, book.style(font_size=9))
-        row += 1
-
-
-def _write_sheet(book: Book, name: str, tables: Sequence[Table]) -> None:
-    sheet, row = book.sheet(name, tables[0].title, paper="A3")
-    widths = [
-        max(t.columns[i].width for t in tables if i < len(t.columns))
-        for i in range(max(len(table.columns) for table in tables))
-    ]
-    for index, width in enumerate(widths):
-        sheet.set_column(index, index, width)
-    _write_tables(book, sheet, row, tables, skip_first_title=True)
-
-
-def _write_tables(
-    book: Book, sheet: Any, row: int, tables: Sequence[Table], *, skip_first_title: bool = False
-) -> int:
-    for index, table in enumerate(tables):
-        if index or not skip_first_title:
-            sheet.write_string(row, 0, table.title, book.style(bold=True, font_size=10))
-            row += 1
-        row = write_sheet_table(book, sheet, row, table)
-    return row
+    return book_of_tables(title, merged.info, pages)
 
 
 def refuse_other(folder: Path, label: str) -> None:
