@@ -104,6 +104,13 @@ def test_the_page_draws_every_section_without_a_complaint(open_page: Open) -> No
     assert "incomplete: " in page.locator("#marks").inner_text()
 
 
+def test_plots_have_no_button_that_sends_their_data_away(open_page: Open) -> None:
+    page = open_page(on_clip())
+    buttons = page.locator("#rd-plot .modebar-btn").evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert "Download plot as a PNG" in buttons
+    assert not [label for label in buttons if "share" in label.lower() or "cloud" in label.lower()]
+
+
 def test_the_plot_holds_the_points_of_the_table(open_page: Open) -> None:
     page = open_page(on_clip())
     [hevc] = [each for each in plotted(page) if each["name"].startswith("HEVC")]

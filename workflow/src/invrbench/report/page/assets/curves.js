@@ -30,8 +30,11 @@ function layoutOf(title, x, y) {
   };
 }
 
+// Named one by one: newer versions of Plotly add a button that sends a plot's data to its makers.
+const BUTTONS = [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]];
+
 function plot(node, traces, layout) {
-  const settings = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  const settings = { displaylogo: false, responsive: true, modeBarButtons: BUTTONS };
   if (isNarrow()) makeRoom(node, traces, layout);
   Plotly.react(node, traces, layout, settings);
   if (node.dataset.listens) return;
@@ -276,7 +279,10 @@ function valuesTable(curves, rate) {
 const FRAME_SETS = [["highest", "highest rate of every curve"], ["lowest", "lowest rate of every curve"], ["viewer", "the two points of the pictures"]];
 
 function framePoints() {
-  if (state.fset === "viewer") return [state.a, state.b].map(indexOfSide).filter((index) => index !== null);
+  if (state.fset === "viewer") {
+    const { left, right } = shownNow();
+    return [left, right].map(indexOfSide).filter((index) => index !== null);
+  }
   const ends = [];
   for (const curve of curvesHere()) {
     const rated = range(curve.points)

@@ -55,12 +55,15 @@ const rowOf = (head, ...cells) => make("tr", {}, make("td", {}, head), make("td"
 function pointPanel(index) {
   const [point, curve] = [data.points[index], curveOf[index]];
   const sequence = data.sequences[curve.sequence]?.id ?? "";
-  const rows = data.columns.flatMap((column, at) => {
+  const rows = data.columns.flatMap((column) => {
     const value = shown(point, column.id);
-    const why = point.why?.[String(at)];
-    if (value === null && why === undefined) return [];
-    return [value === null ? rowOf(column.label, make("span", { class: "reason" }, told(why))) : rowOf(column.label, value)];
+    return value === null ? [] : [rowOf(column.label, value)];
   });
+  const absent = new Map();
+  for (const [at, why] of Object.entries(point.why ?? {})) {
+    absent.set(told(why), [...(absent.get(told(why)) ?? []), data.columns[Number(at)].label]);
+  }
+  const reasons = [...absent].map(([why, labels]) => make("p", { class: "note" }, `${labels.join(", ")}: `, make("span", { class: "reason" }, why)));
   const facts = Object.entries(point.facts ?? {}).map(([name, number]) => rowOf(name.replaceAll("_", " "), told(number)));
   return [
     make("h2", { id: "panel-head" }, curve.name),
@@ -68,6 +71,7 @@ function pointPanel(index) {
     make("p", {}, make("b", {}, point.status), point.reason === undefined ? "" : `: ${told(point.reason)}`),
     point.accepted === undefined ? null : make("p", { class: "note" }, `Accepted without a rerun: ${told(point.accepted)}`),
     rows.length ? make("table", {}, make("tbody", {}, rows)) : null,
+    reasons,
     failureNotes(point),
     recordLinks(point),
     commands(point),

@@ -306,25 +306,38 @@ function light(changes) {
   light.timer = setTimeout(writeHash, 150);
 }
 
+// The picture in its frame and, to wipe, the slider of the line.
 function stage(now) {
+  const sides = sidesInSight().map(sideName);
+  const words = sides.length > 1 ? `${sides[0]} left of the line, ${sides[1]} right of it` : sides[0];
+  const canvas = make("canvas", {
+    id: "viewer",
+    tabindex: "0",
+    role: "img",
+    class: Number(state.zoom) > 1 ? "zoomed" : "",
+    "aria-label": `${words}, frame ${now.frame}`,
+  });
+  listen(canvas);
+  const made = [make("div", { class: "stage" }, canvas, tags(now)), ...(sides.length > 1 ? [wipeSlider()] : [])];
   const text = [SOURCE, now.left, now.right].map((side) => pictureText(side, now.view, now.frame)).find((each) => each !== undefined);
-  const canvas = make("canvas", { id: "viewer", tabindex: "0", role: "img", class: Number(state.zoom) > 1 ? "zoomed" : "", "aria-label": `${state.mode === "wipe" ? `${sideName(now.left)} left of the line, ${sideName(now.right)} right of it` : sidesInSight().map(sideName).join()}, frame ${now.frame}` });
-  const box = make("div", { class: "stage" }, canvas, tags(now));
-  const entry = text === undefined ? null : load(text);
-  const fit = () => {
-    const [width, height] = [entry.image.naturalWidth || 16, entry.image.naturalHeight || 9];
-    box.style.aspectRatio = `${width} / ${height}`;
-    box.style.width = `min(100%, ${((0.72 * window.innerHeight * width) / height).toFixed(0)}px)`;
+  const fit = (width, height) => {
+    made[0].style.aspectRatio = `${width} / ${height}`;
+    for (const node of made) node.style.width = `min(100%, ${((0.6 * window.innerHeight * width) / height).toFixed(0)}px)`;
     paint();
   };
-  if (entry?.ready) fit();
-  else if (entry) entry.image.addEventListener("load", fit);
-  listen(canvas);
-  if (state.mode !== "wipe") return [box];
+  const entry = text === undefined ? null : load(text);
+  const fitted = () => fit(entry.image.naturalWidth, entry.image.naturalHeight);
+  if (entry?.ready) fitted();
+  else fit(16, 9);
+  if (entry && !entry.ready) entry.image.addEventListener("load", fitted);
+  return made;
+}
+
+function wipeSlider() {
   const slider = make("input", { type: "range", id: "wipe", min: "0", max: "100", step: "0.5", "aria-label": "Position of the line between left and right" });
   slider.value = state.wipe;
   slider.addEventListener("input", () => light({ wipe: slider.value }));
-  return [box, slider];
+  return slider;
 }
 
 function tags(now) {
