@@ -14,7 +14,7 @@ from invrbench.compare.table import point_columns, write_table
 from invrbench.digest import md5_file
 from invrbench.errors import CompareError, RecordError
 from invrbench.report.diff import ReportDiff, compare_reports, findings
-from invrbench.report.diff_tables import diff_lines, diff_value
+from invrbench.report.diff_tables import diff_lines, diff_value, write_diff
 from invrbench.report.given import Given, read_given, shown_path
 from invrbench.report.info import CodecInfo, RunInfo
 from report_points import CODECS, curve, info, points
@@ -300,6 +300,13 @@ def test_the_json_form_holds_no_number_that_is_none() -> None:
     value = json.loads(json.dumps(diff_value(found(scale_both)), allow_nan=False))
     assert value["same"] is False
     assert len(value["bd"]) == len(found().changes) + len(found().means)
+
+
+def test_metrics_with_a_colon_in_their_name_have_a_sheet(tmp_path: Path) -> None:
+    metrics = ("psnr_yuv_db", "psnr_y_db")
+    old, new = given("o", headline_metrics=metrics), given("n", headline_metrics=metrics)
+    write_diff(tmp_path, compare_reports(old, new))
+    assert (tmp_path / "diff.xlsx").stat().st_size > 0
 
 
 # ---- reading what a person names

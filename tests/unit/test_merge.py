@@ -47,6 +47,11 @@ def rows_of(
     ]
 
 
+def elsewhere(*codecs: str) -> Rows:
+    """The same points, measured on another machine."""
+    return [each | {"decode_seconds": 2.0 + index} for index, each in enumerate(rows_of(*codecs))]
+
+
 def brought(
     label: str,
     rows: Rows,
@@ -202,7 +207,7 @@ def test_packages_name_the_encoders_of_their_anchors(tmp_path: Path) -> None:
 def test_the_same_points_from_another_company_confirm_the_first() -> None:
     documents = {"ffnerv": "m1"}
     acme = brought("acme", rows_of("ffnerv"), documents=documents, proponent="Acme")
-    bolt = brought("bolt", rows_of("ffnerv"), documents=documents, proponent="Bolt")
+    bolt = brought("bolt", elsewhere("ffnerv"), documents=documents, proponent="Bolt")
     merged = merge_reports("N1", [acme, bolt])
     (row,) = cells(merged)
     assert row[2] == "Acme"
@@ -212,9 +217,17 @@ def test_the_same_points_from_another_company_confirm_the_first() -> None:
 def test_nobody_confirms_their_own_numbers() -> None:
     documents = {"ffnerv": "m1"}
     once = brought("once", rows_of("ffnerv"), documents=documents, proponent="Acme")
-    again = brought("again", rows_of("ffnerv"), documents=documents, proponent="Acme")
+    again = brought("again", elsewhere("ffnerv"), documents=documents, proponent="Acme")
     (row,) = cells(merge_reports("N1", [once, again]))
     assert row[8] == "not yet"
+
+
+def test_a_copy_of_a_measurement_confirms_nothing() -> None:
+    documents = {"ffnerv": "m1"}
+    acme = brought("acme", rows_of("ffnerv"), documents=documents, proponent="Acme")
+    bolt = brought("bolt", rows_of("ffnerv"), documents=documents, proponent="Bolt")
+    (row,) = cells(merge_reports("N1", [acme, bolt]))
+    assert row[8] == "0 of 8 confirmed, 8 the same measurement"
 
 
 def test_a_difference_within_tolerance_confirms_and_one_beyond_is_a_conflict() -> None:
@@ -230,7 +243,7 @@ def test_a_difference_within_tolerance_confirms_and_one_beyond_is_a_conflict() -
 
 def _conflicting() -> MergedReport:
     documents = {"ffnerv": "m1"}
-    other = rows_of("ffnerv")
+    other = elsewhere("ffnerv")
     curve(other, BUNNY, "ffnerv")[2]["psnr_y_db"] += 0.5
     return merge_reports(
         "N1",
@@ -282,7 +295,7 @@ def test_names_that_begin_alike_are_different_codecs() -> None:
 
 
 def test_what_failed_elsewhere_is_told_and_withholds_nothing() -> None:
-    other = rows_of("ffnerv")
+    other = elsewhere("ffnerv")
     curve(other, BUNNY, "ffnerv")[0].update(status="failed", reason="exit 1")
     merged = merge_reports("N1", [brought("acme", rows_of("ffnerv")), brought("bolt", other)])
     (row,) = cells(merged)

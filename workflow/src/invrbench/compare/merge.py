@@ -3,6 +3,8 @@
 A method is a codec id together with its document: two companies may call different things by one
 id. Where two contributions hold the same point of one method, that is a cross-check: equal values
 confirm each other, others are a conflict, which is shown with both sources and never averaged.
+A row that agrees in its time and memory as well is a copy of the same measurement and confirms
+nothing.
 """
 
 import math
@@ -10,7 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from invrbench.compare.curves import BD_METRICS, CurveKey, Hulls, Point, full_codec, full_sequence
+from invrbench.compare.curves import (
+    BD_METRICS,
+    CurveKey,
+    Hulls,
+    Point,
+    full_codec,
+    full_sequence,
+    is_number,
+)
 from invrbench.compare.differences import TABLE_STEP, Move, codec_moves
 from invrbench.compare.join import (
     Delta,
@@ -23,10 +33,13 @@ from invrbench.compare.join import (
 )
 from invrbench.compare.table import CONFLICT, Row, bd_rows, is_usable
 
-Verdict = Literal["bit-exact", "equal within tolerance", "conflict", "failed there"]
+Verdict = Literal[
+    "bit-exact", "equal within tolerance", "conflict", "failed there", "the same measurement"
+]
 
 _PRESENT = ("ok", "published")
 _RATES = ("bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant")
+_TIME_STEP = 0.0011  # seconds
 _DIGESTS = ("source_md5", "bitstream_md5")
 
 
@@ -146,9 +159,23 @@ def _twice(
     deltas = disagreements(held, point, tolerances)
     if deltas:
         return replace(found, verdict="conflict", deltas=tuple(deltas))
+    if is_copy(held, point):
+        return replace(found, verdict="the same measurement")
     digests = [(held.get(name), point.get(name)) for name in ("bitstream_md5", "decoded_md5")]
     is_exact = all(left and left == right for left, right in digests)
     return found if is_exact else replace(found, verdict="equal within tolerance")
+
+
+def is_copy(left: Point, right: Point) -> bool:
+    """Whether two rows are one measurement: no two decodes take the same time and memory.
+
+    Times of a table have three decimals.
+    """
+    old, new = left.get("decode_seconds"), right.get("decode_seconds")
+    memory = left.get("peak_memory_bytes")
+    if not (is_number(old) and is_number(new) and is_number(memory)):
+        return False
+    return memory == right.get("peak_memory_bytes") and abs(old - new) <= _TIME_STEP
 
 
 def disagreements(left: Point, right: Point, tolerances: Mapping[str, float]) -> list[Delta]:

@@ -1,5 +1,6 @@
 """How a diff of two reports reads: lines on a terminal, Markdown, a table, JSON."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -353,10 +354,19 @@ def _workbook(diff: ReportDiff) -> bytes:
         "Summary": Page(title, [Table("findings", "What changed", columns, rows)]),
         "Points": Page("Points of both reports", [moves_table(diff)]),
     } | {
-        metric(name).label: Page(bd_table(diff, name).title, [bd_table(diff, name)])
+        _sheet_name(metric(name).label): Page(bd_table(diff, name).title, [bd_table(diff, name)])
         for name in diff.metrics
     }
     return book_of_tables(title, diff.new.info, pages)
+
+
+def _sheet_name(label: str) -> str:
+    """A metric's label as Excel takes it for a sheet.
+
+    >>> _sheet_name("PSNR-YUV 6:1:1")
+    'PSNR-YUV 6 1 1'
+    """
+    return re.sub(r"[\[\]:*?/\\]", " ", label)[:31]
 
 
 def write_diff(folder: Path, diff: ReportDiff) -> None:
