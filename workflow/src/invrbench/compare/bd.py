@@ -29,8 +29,9 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -208,43 +209,49 @@ def _rates_overlap(anchor: _Curve, test: _Curve) -> bool:
 def _integrate(
     name: Literal["bd_rate", "bd_psnr"], anchor: _Curve, test: _Curve, method: str
 ) -> float | None:
-    """The library's number, None if it is not finite."""
-    import bjontegaard
+    """The mean difference over what both curves cover; None if it is not finite.
 
-    if method == "cubic":
-        anchor, test = _centred(name, anchor, test)
+    The library's interpolators and its formula; its own functions would set up both curves anew
+    for every pair they are in.
+    """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        value = float(
-            getattr(bjontegaard, name)(
-                *anchor,
-                *test,
-                method=method,
-                require_matching_points=False,
-                min_overlap=0,
-            )
-        )
+        first, second = (_interpolated(name, curve, method) for curve in (anchor, test))
+        low = max(first.low, second.low)
+        high = min(first.high, second.high)
+        mean = (second.integral(low, high) - first.integral(low, high)) / (high - low)
+        value = float((10**mean - 1) * 100 if name == "bd_rate" else mean)
     return value if math.isfinite(value) else None
 
 
-def _centred(
-    name: Literal["bd_rate", "bd_psnr"], anchor: _Curve, test: _Curve
-) -> tuple[_Curve, _Curve]:
-    """Both curves, with 0 (for rates 1) in the middle of what both cover.
+@dataclass(frozen=True)
+class _Interpolated:
+    """A curve between its ends, interpolated over a base from which ``origin`` is subtracted."""
 
-    No delta depends on where the axis begins, but a polynomial's coefficients do: around 40 dB
-    the powers of qualities within 0.1 dB are too alike to be told apart in double precision.
+    function: Any
+    origin: float
+    low: float
+    high: float
+
+    def integral(self, low: float, high: float) -> Any:
+        return self.function.integrate(low - self.origin, high - self.origin)
+
+
+@lru_cache(maxsize=8192)  # of all curves of a few sequences
+def _interpolated(name: Literal["bd_rate", "bd_psnr"], curve: _Curve, method: str) -> _Interpolated:
+    """log10 rate over quality, or quality over log10 rate.
+
+    One polynomial is fitted around the middle of its base. No delta depends on where the axis
+    begins, but a polynomial's coefficients do: around 40 dB the powers of qualities within 0.1 dB
+    are too alike to be told apart in double precision.
     """
-    axis = 1 if name == "bd_rate" else 0
-    low = max(anchor[axis][0], test[axis][0])
-    high = min(anchor[axis][-1], test[axis][-1])
-    if name == "bd_rate":
-        middle = (low + high) / 2
-        first, second = ((r, tuple(value - middle for value in q)) for r, q in (anchor, test))
-    else:
-        middle = math.sqrt(low * high)
-        first, second = ((tuple(rate / middle for rate in r), q) for r, q in (anchor, test))
-    return first, second
+    from bjontegaard.interpolation import interpolate
+
+    rates, qualities = np.log10(np.asarray(curve[0])), np.asarray(curve[1])
+    base, values = (qualities, rates) if name == "bd_rate" else (rates, qualities)
+    origin = float(base[0] + base[-1]) / 2 if method == "cubic" else 0.0
+    function = interpolate(base - origin, values, method)
+    return _Interpolated(function, origin, base[0], base[-1])
 
 
 def read_curve(path: Path) -> tuple[RdPoint, ...]:

@@ -8,7 +8,7 @@ from invrbench.compare.table import Row
 from invrbench.report.content import Report, bd_format, cell_reason, is_partial, rounded
 from invrbench.report.info import heading, marks
 from invrbench.report.sheets.formula import Pen, Term, cell
-from invrbench.report.sheets.grid import Grid
+from invrbench.report.sheets.grid import Grid, worksheet_class
 
 FONT = "Arial"
 GREY = "#7F7F7F"
@@ -75,7 +75,7 @@ class Book:
     def reserve(self, *names: str) -> None:
         """Give sheets their place among the tabs; each has to be filled later."""
         for name in names:
-            self.grids[name] = Grid(self.workbook.add_worksheet(name))
+            self.grids[name] = Grid(self.workbook.add_worksheet(name, worksheet_class()))
             self._reserved.add(name)
 
     def _worksheet(self, name: str) -> Grid:
