@@ -39,7 +39,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory, contributed: Path) -> Path:
     shutil.copy(contributed / PACKAGE, folder / PACKAGE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert main(["crosscheck", PACKAGE, "--by", "Prüfstelle", "--report", "first"]) == 0
+        line = ["crosscheck", PACKAGE, "--by", "Prüfstelle", "--report", "first", "--jobs", "1"]
+        assert main(line) == 0
     return folder
 
 
@@ -61,7 +62,8 @@ def judge(here: Path) -> Callable[..., Report]:
         if change is not None:
             package = tampered(here / PACKAGE, here / "changed.zip", change)
             share_measurements(here, here / PACKAGE, package)
-        assert main(["crosscheck", str(package), "--report", "found", *words]) == status
+        line = ["crosscheck", str(package), "--report", "found", "--jobs", "1", *words]
+        assert main(line) == status
         report: Report = json.loads((here / "found" / "crosscheck.json").read_text())
         return report
 
@@ -309,9 +311,17 @@ def test_interrupted_check_leaves_a_report_and_goes_on_where_it_was(
         f"{CLIP} block8",
     }
     assert (here / "found" / "crosscheck.docx").is_file()
-    assert not list((here / "results" / ".jobs").iterdir())
+    (kept,) = (here / "results" / ".crosscheck").iterdir()
+    assert {path.name for path in kept.iterdir()} == {".lock", "points"}
     assert judge()["counts"]["bit-exact"] == 6
     assert len(calls) == 3 + 4
+
+
+def test_points_that_are_measured_side_by_side_are_the_same_points(
+    here: Path, judge: Callable[..., Report]
+) -> None:
+    shutil.rmtree(here / "results" / ".crosscheck")
+    assert judge(None, "--jobs", "2")["counts"]["bit-exact"] == 6
 
 
 def test_out_of_time_leaves_what_was_not_reached_unchecked(

@@ -67,13 +67,14 @@ def crosscheck(arguments: Any) -> int:
     every = claims_of(package)
     chosen = in_order(_chosen(every, arguments.only))
     limits, limits_of, notes = _limits(root, package)
-    sys.stdout.write(_forecast(package, chosen))
-    sys.stdout.flush()
     session = Session(root, package, limits=limits, head=head)
     with session.opened():
+        jobs = arguments.jobs or session.jobs
+        sys.stdout.write(_forecast(package, chosen, jobs))
+        sys.stdout.flush()
         differing = session.differences()
         notes += session.remarks()
-        found = _checked(session, chosen, within)
+        found = _checked(session, chosen, within, jobs)
         again = _encoded_again(session, chosen, within) if arguments.reencode else ()
     checked = tuple(found.get(claim.key) or _left_out(claim, arguments.only) for claim in every)
     check = Crosscheck(
@@ -155,7 +156,7 @@ def _limits(root: Path, package: "Package") -> tuple[dict[str, float], str, list
     return tolerances(own.tolerances), f"{stated} of this repository", notes
 
 
-def _forecast(package: "Package", claims: "list[Claim]") -> str:
+def _forecast(package: "Package", claims: "list[Claim]", jobs: int) -> str:
     """How long decoding took where it was packed: by point, or by sequence where there are many."""
     from invrbench.codec.checks import counted
 
@@ -172,9 +173,10 @@ def _forecast(package: "Package", claims: "list[Claim]") -> str:
             seconds = [c.decode_seconds for c in claims if c.sequence == sequence]
             lines.append(f"  {_time(sum(seconds)):>9}  {sequence}, {len(seconds)} points")
     total = sum(claim.decode_seconds for claim in claims)
+    at_once = "one after the other" if jobs == 1 else f"{jobs} at once"
     lines.append(
-        f"{_time(total)} in all ({total / 3600:.2f} h). They are decoded one after the other; "
-        "measuring comes on top."
+        f"{_time(total)} in all; {at_once}, decoding takes about {total / jobs / 3600:.2f} h here. "
+        "Measuring comes on top."
     )
     return "\n".join(lines) + "\n\n"
 
@@ -186,7 +188,7 @@ def _time(seconds: float) -> str:
 
 
 def _checked(
-    session: "Session", claims: "list[Claim]", within: float | None
+    session: "Session", claims: "list[Claim]", within: float | None, jobs: int
 ) -> "dict[tuple[str, str], Checked]":
     """Verdicts by claim, as far as time and patience reach; each is told as it comes."""
     from invrbench.report.crosscheck import explanation
@@ -195,7 +197,7 @@ def _checked(
     found: dict[tuple[str, str], Checked] = {}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for number, checked in enumerate(session.check(claims, within=within), 1):
+        for number, checked in enumerate(session.check(claims, within=within, jobs=jobs), 1):
             found[checked.claim.key] = checked
             why = explanation(checked)
             line = f"{number}/{len(claims)} {checked.verdict}: {checked.claim.name}"

@@ -6,9 +6,11 @@ where it was; what they say of the claims is decided anew every time.
 """
 
 import fcntl
+import functools
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,6 +50,7 @@ from invrbench.results.records import (
     write_record,
 )
 from invrbench.results.sources import Prepared, Source, load_source, prepare_source
+from invrbench.results.workers import Measure, jobs_at_once, workers
 from invrbench.video.format import RawVideo
 from invrbench.video.scenes import ResolvedScene, SceneView
 
@@ -254,6 +257,7 @@ class Session:
         self.head = head
         self.limits = limits
         self.base = root / paths.CROSSCHECKING / package.md5
+        self.space = self.base / "jobs"  # of this check alone, so that a killed one's can go
         self.fault = ""
         self.manifest: Manifest | None = None
         self._entries: dict[str, SequenceEntry] = load_sequences(root / CONDITIONS / "sequences")
@@ -281,17 +285,34 @@ class Session:
                     f"{self.package.path.name} is being checked already in this repository; wait "
                     "for it, or stop it."
                 ) from None
-            shutil.rmtree(folder, ignore_errors=True)
-            unpacked, self._damaged = unpack(self.package, folder)
-            try:
-                self.manifest = read_manifest(unpacked)[unpacked.name]
-                verb_digest(self.manifest, "decode")
-            except InputError as error:
-                self.fault = f"the packed decoder cannot be run: {error}"
+            self._clear()
+            _, self._damaged = unpack(self.package, folder)
+            self.attach()
             try:
                 yield self
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                self._clear()
+
+    def _clear(self) -> None:
+        for folder in (self.base / "package", self.space):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def attach(self) -> None:
+        """Read the decoder of the package, which another process may have unpacked."""
+        folder = self.base / "package" / self.package.folder
+        try:
+            self.manifest = read_manifest(folder)[folder.name]
+            verb_digest(self.manifest, "decode")
+        except InputError as error:
+            self.fault = f"the packed decoder cannot be run: {error}"
+
+    @property
+    def jobs(self) -> int:
+        """How many points are decoded and measured at once on this machine."""
+        if self.manifest is None:
+            return 1
+        threads = self.manifest.resources_of("decode").threads
+        return jobs_at_once(threads=threads, device=device_for(self.manifest, "decode"))
 
     def differences(self) -> list[str]:
         """What of the environment is another one than where the package was made."""
@@ -321,29 +342,54 @@ class Session:
 
     # ---- one point after another
 
-    def check(self, claims: Sequence[Claim], *, within: float | None = None) -> Iterator[Checked]:
-        """Verdicts on the claims, in their order.
+    def check(
+        self, claims: Sequence[Claim], *, within: float | None = None, jobs: int = 1
+    ) -> Iterator[Checked]:
+        """Verdicts on the claims as they come: begun in the order of the claims.
 
         Args:
             claims: what is checked.
             within: seconds after which no further point is begun; a point that would take longer
                 than what is left is passed over for a shorter one.
+            jobs: how many points are decoded and measured at once.
         """
-        start, claimed, taken = time.monotonic(), 0.0, 0.0
+        clock = _Clock(within)
+        open_claims = []
         for claim in claims:
             done = self._known(claim)
             if done is not None:
                 yield done
-                continue
-            pace = taken / claimed if claimed else 1.0
-            left = None if within is None else within - (time.monotonic() - start)
-            if left is not None and (left <= 0 or claim.decode_seconds * pace > left):
+            else:
+                open_claims.append(claim)
+        if min(jobs, len(open_claims)) > 1:
+            yield from self._checked_side_by_side(open_claims, clock, min(jobs, len(open_claims)))
+            return
+        for claim in open_claims:
+            if clock.has_time_for(claim):
+                with clock.timed(claim):
+                    record = self.measured(claim)
+                yield self._judged(claim, record)
+            else:
                 yield Checked(claim, NOT_CHECKED, OUT_OF_TIME)
-                continue
-            before = time.monotonic()
-            yield self._judged(claim, self._measured(claim))
-            taken += time.monotonic() - before
-            claimed += claim.decode_seconds
+
+    def _checked_side_by_side(
+        self, claims: Sequence[Claim], clock: "_Clock", jobs: int
+    ) -> Iterator[Checked]:
+        make = functools.partial(_measure_of, self.root, self.package, self.limits, self.head)
+        running: dict[Future[Any], tuple[Claim, float]] = {}
+        waiting = list(claims)
+        with workers(jobs, make) as measure_elsewhere:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    claim = waiting.pop(0)
+                    if clock.has_time_for(claim):
+                        running[measure_elsewhere(claim)] = claim, time.monotonic()
+                    else:
+                        yield Checked(claim, NOT_CHECKED, OUT_OF_TIME)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    claim, begun = running.pop(future)
+                    clock.took(claim, time.monotonic() - begun)
+                    yield self._judged(claim, future.result())
 
     def _known(self, claim: Claim) -> Checked | None:
         """The verdict that needs no decoding: a fault, an earlier measurement, an absent source."""
@@ -481,7 +527,7 @@ class Session:
         assert self.manifest is not None
         return self.manifest
 
-    def _measured(self, claim: Claim) -> Mapping[str, Any]:
+    def measured(self, claim: Claim) -> Mapping[str, Any]:
         """Decode and measure a point and keep what was found; a failure is kept as such."""
         start = now()
         common = {"kind": "crosscheck", "key": self.key(claim), "file": claim.file, "start": start}
@@ -514,7 +560,7 @@ class Session:
         source, prepared = self.source_of(claim)
         asked = Asked.of(manifest, source, self.head)
         size = bitstream.stat().st_size
-        with workspace(self.root / paths.JOBS) as space:
+        with workspace(self.space) as space:
             run, decoded = self._decode(manifest, bitstream, space, asked, self._log(claim))
             md5 = md5_of(decoded) if asked.is_whole else None
             pictures = asked.cut_decoded(decoded, space)
@@ -609,6 +655,45 @@ class Session:
                     held_here = [_as_written(value) for value in values]
                     pairs.setdefault(column, []).extend(zip(wanted, held_here, strict=False))
         return {column: held for column, held in pairs.items() if column in self.limits}
+
+
+class _Clock:
+    """How much time is left, and how this machine's pace compares with the packed times."""
+
+    def __init__(self, within: float | None) -> None:
+        self._within = within
+        self._start = time.monotonic()
+        self._claimed = 0.0
+        self._taken = 0.0
+
+    def has_time_for(self, claim: Claim) -> bool:
+        """Whether a point would be done in time, as far as its packed time tells."""
+        if self._within is None:
+            return True
+        left = self._within - (time.monotonic() - self._start)
+        pace = self._taken / self._claimed if self._claimed else 1.0
+        return left > 0 and claim.decode_seconds * pace <= left
+
+    def took(self, claim: Claim, seconds: float) -> None:
+        """Note how long a point took."""
+        self._claimed += claim.decode_seconds
+        self._taken += seconds
+
+    @contextmanager
+    def timed(self, claim: Claim) -> Iterator[None]:
+        """Note how long a point takes."""
+        before = time.monotonic()
+        yield
+        self.took(claim, time.monotonic() - before)
+
+
+def _measure_of(
+    root: Path, package: Package, limits: Mapping[str, float], head: Head | None
+) -> Measure:
+    """What measures the points of a package that another process has unpacked."""
+    session = Session(root, package, limits=limits, head=head)
+    session.attach()
+    return session.measured
 
 
 def _begins(md5: object) -> str:

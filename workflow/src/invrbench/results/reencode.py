@@ -16,7 +16,6 @@ from invrbench.codec.manifest import Manifest, Verb, read_manifest
 from invrbench.codec.runner import check_bitstream, run_in_the_open, workspace
 from invrbench.digest import digest_value, md5_file, write_whole
 from invrbench.errors import ContractError, InputError, InvrError
-from invrbench.results import paths
 from invrbench.results.claims import Claim
 from invrbench.results.crosscheck import OUT_OF_TIME, Compared, Session, compare
 from invrbench.results.execute import device_for
@@ -128,7 +127,7 @@ class _Run:
         """Train, encode, decode with the packed decoder, measure."""
         start = now()
         model = self._model() if "fit" in self.given else None
-        with workspace(self.session.root / paths.JOBS) as space:
+        with workspace(self.session.space) as space:
             job = self._job("encode") | {
                 "rate_point": {
                     "id": self.given["rate_point"],
@@ -186,7 +185,7 @@ class _Run:
         checkpoint = folder / "checkpoint"
         checkpoint.mkdir(parents=True, exist_ok=True)
         job["checkpoint"] = str(checkpoint.resolve())
-        with workspace(self.session.root / paths.JOBS) as space:
+        with workspace(self.session.space) as space:
             log = folder / "fit.log"
             log.unlink(missing_ok=True)
             run_in_the_open(self.manifest, "fit", job, folder=space, log=log)
