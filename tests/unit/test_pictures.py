@@ -164,6 +164,15 @@ def test_pictured_points_alone_are_kept(run: Plan) -> None:
     }  # fmt: skip
 
 
+def test_what_may_not_be_published_shows_its_reason_and_no_picture(run: Plan) -> None:
+    kept = [replace(p, source=replace(p.source, may_publish="no")) for p in run.points]
+    plan = replace(run, points=tuple(kept))
+    for picture in plan.conditions.pictures:
+        (strip,) = strips(plan, picture.name).values()
+        assert strip == Strip(reason=f"no picture of {picture.sequence} may be published")
+        assert (strip.instants, strip.line) == ((), None)
+
+
 def test_the_source_is_shown_as_its_files_are(run: Plan) -> None:
     # the entry is yuv420p: luma is what its chroma cannot move, but for clipped colours
     def luma(rgb: Any) -> Any:

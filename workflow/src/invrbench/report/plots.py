@@ -53,6 +53,7 @@ _RC: Any = {
 _LEGEND_WIDTH, _LEGEND_LETTERS, _TITLE_LETTERS = 32, 96, 76
 LookKey = tuple[str, str, str]
 SCALES = ("linear", "log")
+_MANY_DECADES = 10**2.2  # so wide an axis has no room for three numbers a decade
 _PICTURES_A_WORKER = 10  # what starting another process is worth
 MAX_NAME_BYTES = 160  # of 255 that file systems allow, with metric, scale and a temporary name
 X_AXES = {
@@ -375,10 +376,12 @@ def legend(curve: Curve, drawn: int, info: RunInfo) -> str:
 
 
 def _plain_log_axis(axes: Any) -> None:
-    """Rates as plain numbers at 1, 2 and 5 of every decade, instead of powers of ten."""
+    """Rates as plain numbers instead of powers of ten: at 1, 2 and 5 of every decade, if few."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    low, high = axes.get_xlim()
+    subs = (1.0, 2.0, 5.0) if high < _MANY_DECADES * low else (1.0, 3.0)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
