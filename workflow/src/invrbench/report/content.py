@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from invrbench.compare.bd import MIN_OVERLAP
-from invrbench.compare.curves import CurveKey, Point, group_curves, is_number
+from invrbench.compare.curves import Curve, CurveKey, Point, group_curves, is_number
 from invrbench.compare.seeds import pooled_curves
 from invrbench.compare.table import (
     HEADLINE_METHOD,
@@ -47,12 +47,22 @@ class Report:
         self.controls = [curve for curve in everything if curve.role == "control"]
         self.classes = {curve.key.sequence: curve.sequence_class for curve in everything}
         self.strongest = strongest_configurations(rows, info.headline_metrics[0])
+        self._places = {
+            (c.key.sequence, c.key.view_set, c.key.codec, c.key.configuration): c
+            for c in self.pooled
+            if not c.is_hull
+        }
         self._index = {tuple(row[name] for name in _ROW_KEY): row for row in rows}
 
     @property
     def sequences(self) -> list[str]:
         """Sequences (with cut) in the order of the points, controls' included."""
         return list(self.classes)
+
+    def curve(self, test: CurveKey, codec: str, configuration: str | None) -> Curve | None:
+        """A codec's curve on the sequence and views of a tested one."""
+        place = (test.sequence, test.view_set, codec, configuration or "")
+        return self._places.get(place) if configuration else None
 
     def row(
         self,

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -202,31 +202,38 @@ def _timed(points: Iterable[Point]) -> bool:
     return any(point.get("timing") == "alone" for point in points)
 
 
-def time_ratio(report: Report, curves: Sequence[Curve], column: str) -> Cell:
-    """Geometric mean over sequences of a codec's times over the headline anchor's.
+def time_ratio(
+    report: Report,
+    curves: Sequence[Curve],
+    column: str,
+    anchor: str = "",
+    configuration: str = STRONGEST,
+) -> Cell:
+    """Geometric mean over sequences of a codec's times over an anchor's.
 
     Per sequence the geometric mean over a curve's points stands for it (JCTVC-L1100). Only times
     that were taken alone on one machine and device are compared.
+
+    Args:
+        report: content of the report.
+        curves: of the tested codec, one per sequence.
+        column: of the times, in seconds.
+        anchor: what to compare with; empty: the headline anchor.
+        configuration: of the anchor; ``strongest``: per sequence the hardest to beat.
     """
+    name = anchor or report.info.headline_anchor
     logs = []
     for curve in curves:
-        configuration = report.strongest.get((report.info.headline_anchor, curve.key))
-        anchor = next(
-            (
-                each
-                for each in report.pooled
-                if each.key.codec == report.info.headline_anchor
-                and each.key.sequence == curve.key.sequence
-                and each.key.configuration == configuration
-            ),
-            None,
+        held = report.strongest.get((name, curve.key))
+        reference = report.curve(
+            curve.key, name, held if configuration == STRONGEST else configuration
         )
-        if anchor is None:
+        if reference is None:
             continue
-        why = _incomparable([*curve.points, *anchor.points], column)
+        why = _incomparable([*curve.points, *reference.points], column)
         if why:
             return reason(why)
-        logs.append(_mean_log(curve, column) - _mean_log(anchor, column))
+        logs.append(_mean_log(curve, column) - _mean_log(reference, column))
     if not logs:
         return reason("no reference")
     return number(math.exp(math.fsum(logs) / len(logs)), '0.0"×"')
@@ -429,38 +436,23 @@ def full(report: Report) -> Table:
         Column("Peak memory, MiB", 11),
         Column("Left out", 44, "left"),
     )
-    costs = {_key(member.key): _costs(report, member) for member in _all_members(report)}
+    roles = {without_sequence(curve): curve.role for curve in report.pooled}
+    members = {key: curves_of(report, key) for key in roles}
     overlaps = _smallest_overlaps(report)
-    shown = {without_sequence(curve) for curve in report.pooled}
     means = [
         row
         for row in report.rows
-        if not row["sequence"] and row["method"] == HEADLINE_METHOD and tested_curve(row) in shown
+        if not row["sequence"] and row["method"] == HEADLINE_METHOD and tested_curve(row) in roles
     ]
     means.sort(
-        key=lambda row: (row["class"] != OVERALL, row["anchor"] != report.info.headline_anchor)
-    )
-    rows = []
-    for row in means:
-        configuration = str(row["anchor_configuration"])
-        hardest = configuration == STRONGEST
-        anchor = report.info.name(row["anchor"], "hardest" if hardest else configuration)
-        key = tested_curve(row)
-        name = report.info.name(key.codec, key.configuration, key.curve, key.seed)
-        rows.append(
-            (
-                text("Overall" if row["class"] == OVERALL else f"Class {row['class']}"),
-                text(f"{name} {key.view_set}".strip()),
-                text(anchor),
-                text(metric(row["metric"]).label),
-                bd(row),
-                number(row["bd_quality"], metric(row["metric"]).signed_format),
-                number(overlaps.get(_scope_key(row)), "0%"),
-                text(f"{row['n_used']} of {row['n_total']}"),
-                *costs.get(_key(key), (ABSENT,) * 5),
-                reason(str(row["reason"]).partition(": ")[2]),
-            )
+        key=lambda row: (
+            row["class"] != OVERALL,
+            roles[tested_curve(row)] == "anchor",
+            row["anchor"] != report.info.headline_anchor,
+            row["anchor_configuration"] != STRONGEST,
         )
+    )
+    rows = [_full_row(report, row, members[tested_curve(row)], overlaps) for row in means]
     notes = (
         "'hardest': per sequence the anchor's configuration against which the BD-rate is worst. "
         "BD-quality in the metric's unit, positive: better at equal rate. Cells of BD-rate are "
@@ -469,24 +461,34 @@ def full(report: Report) -> Table:
     return Table("full", "Every anchor, tested codec and metric", columns, tuple(rows), notes=notes)
 
 
-def _key(key: CurveKey) -> CurveKey:
-    return replace(key, sequence="")
-
-
-def _all_members(report: Report) -> list[Tested]:
-    members = {without_sequence(curve): curve for curve in report.pooled}
-    return [Tested(key, report.info.curve_name(c), c.role) for key, c in members.items()]
-
-
-def _costs(report: Report, member: Tested) -> tuple[Cell, ...]:
-    curves = curves_of(report, member.key)
+def _full_row(
+    report: Report,
+    row: Row,
+    curves: Sequence[Curve],
+    overlaps: Mapping[tuple[object, ...], float],
+) -> tuple[Cell, ...]:
+    key, configuration = tested_curve(row), str(row["anchor_configuration"])
+    hardest = configuration == STRONGEST
+    name = report.info.name(key.codec, key.configuration, key.curve, key.seed)
+    ratios = (
+        time_ratio(report, curves, column, str(row["anchor"]), configuration)
+        for column in ("encode_seconds", "decode_seconds")
+    )
     memory = max(_values(curves, "peak_memory_bytes"), default=None)
     return (
-        time_ratio(report, curves, "encode_seconds"),
-        time_ratio(report, curves, "decode_seconds"),
+        text("Overall" if row["class"] == OVERALL else f"Class {row['class']}"),
+        text(f"{name} {key.view_set}".strip()),
+        text(report.info.name(row["anchor"], "hardest" if hardest else configuration)),
+        text(metric(row["metric"]).label),
+        bd(row),
+        number(row["bd_quality"], metric(row["metric"]).signed_format),
+        number(overlaps.get(_scope_key(row)), "0%"),
+        text(f"{row['n_used']} of {row['n_total']}"),
+        *ratios,
         number(max(_values(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
         span(_values(curves, "parameters"), "#,##0", "not stated"),
         number(None if memory is None else memory / _MIB, "0", "not measured"),
+        reason(str(row["reason"]).partition(": ")[2]),
     )
 
 
