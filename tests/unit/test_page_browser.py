@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,6 @@ BROWSER = os.environ.get("CHROME") or shutil.which("chromium") or shutil.which("
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="needs a system browser: chromium in PATH, or its path in CHROME"
 )
-Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -36,30 +35,55 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "index.html"
 
 
-@pytest.fixture
-def open_page(browser: Any, page_file: Path) -> Iterator[Open]:
-    """Opens the page, or another file; whatever the console or the network says fails the test."""
-    complaints: list[str] = []
-    contexts = []
+class Opener:
+    """Opens pages; the one that most tests look at is loaded once, its address set anew."""
 
-    def opened(hash_: str = "", path: Path = page_file, width: int = 1280) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda said: complaints.append(f"console: {said.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda asked: complaints.append(f"request: {asked.url[:99]}")
-                if not asked.url.startswith(("data:", path.as_uri())) else None)  # fmt: skip
-        page.goto(path.as_uri() + hash_)
+    def __init__(self, browser: Any, path: Path) -> None:
+        self.browser = browser
+        self.path = path
+        self.complaints: list[str] = []
+        self.shared: Any = None
+
+    def __call__(self, hash_: str = "#", path: Path | None = None, width: int = 1280) -> Any:
+        if path is not None or width != 1280:
+            page = self.new(path or self.path, width)
+            page.goto((path or self.path).as_uri() + hash_)
+        else:
+            page = self.shared = self.shared or self.new(self.path, width)
+            page.goto(self.path.as_uri() + hash_)
+            page.evaluate("() => new Promise((done) => setTimeout(done, 50))")  # hashchange
         page.wait_for_selector("#rd-plot .main-svg")
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    def new(self, path: Path, width: int) -> Any:
+        context = self.browser.new_context(viewport={"width": width, "height": 900})
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda said: self.complaints.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda asked: self.asked(asked.url, path))
+        return page
+
+    def asked(self, url: str, path: Path) -> None:
+        if not url.startswith(("data:", path.as_uri())):
+            self.complaints.append(f"request: {url[:99]}")
+
+
+@pytest.fixture(scope="module")
+def opener(browser: Any, page_file: Path) -> Opener:
+    return Opener(browser, page_file)
+
+
+@pytest.fixture
+def open_page(opener: Opener) -> Iterator[Opener]:
+    """Opens the page; whatever the console or the network says meanwhile fails the test."""
+    opener.complaints.clear()
+    yield opener
+    for context in opener.browser.contexts:
+        if opener.shared is None or context != opener.shared.context:
+            context.close()
+    assert opener.complaints == []
 
 
 def on_clip(**state: str) -> str:
@@ -95,7 +119,7 @@ def sample(page: Any, x: float, y: float = 0.5) -> int:
     return int(page.evaluate(script, [x, y]))
 
 
-def test_the_page_draws_every_section_without_a_complaint(open_page: Open) -> None:
+def test_the_page_draws_every_section_without_a_complaint(open_page: Opener) -> None:
     page = open_page(on_clip())
     for name in ("summary", "rd", "pictures", "slices", "frames", "bd", "cost", "coverage", "run"):
         assert section(page, name).is_visible()
@@ -104,14 +128,14 @@ def test_the_page_draws_every_section_without_a_complaint(open_page: Open) -> No
     assert "incomplete: " in page.locator("#marks").inner_text()
 
 
-def test_plots_have_no_button_that_sends_their_data_away(open_page: Open) -> None:
+def test_plots_have_no_button_that_sends_their_data_away(open_page: Opener) -> None:
     page = open_page(on_clip())
     buttons = page.locator("#rd-plot .modebar-btn").evaluate_all("all => all.map(e => e.ariaLabel)")
     assert "Download plot as a PNG" in buttons
     assert not [label for label in buttons if "share" in label.lower() or "cloud" in label.lower()]
 
 
-def test_the_plot_holds_the_points_of_the_table(open_page: Open) -> None:
+def test_the_plot_holds_the_points_of_the_table(open_page: Opener) -> None:
     page = open_page(on_clip())
     [hevc] = [each for each in plotted(page) if each["name"].startswith("HEVC")]
     given = sorted(curve(rows_with_a_failure(), BUNNY, "hevc"), key=lambda p: p["rate_kbps"])
@@ -119,7 +143,7 @@ def test_the_plot_holds_the_points_of_the_table(open_page: Open) -> None:
     assert hevc["y"] == [round(p["psnr_y_db"], 4) for p in given]
 
 
-def test_selectors_change_the_plot(open_page: Open) -> None:
+def test_selectors_change_the_plot(open_page: Opener) -> None:
     page = open_page()
     names = {each["name"] for each in plotted(page)}
     assert any(name.startswith("INRIC") for name in names)
@@ -132,7 +156,22 @@ def test_selectors_change_the_plot(open_page: Open) -> None:
     assert "VMAF" in page.locator("#rd-plot .ytitle").text_content()
 
 
-def test_the_rate_axis_becomes_logarithmic(open_page: Open) -> None:
+def test_three_seeds_are_drawn_as_a_band_around_their_mean(
+    open_page: Opener, tmp_path: Path
+) -> None:
+    rows = rows_with_a_failure()
+    own = curve(rows, BUNNY, "ffnerv")
+    rows += [p | {"seed": s, "psnr_y_db": p["psnr_y_db"] + s} for s in (1, 2) for p in own]
+    write_page(tmp_path / "index.html", report_of(rows))
+    page = open_page(on_clip(), path=tmp_path / "index.html")
+    band, mean, seeds = [t for t in plotted(page) if (t["name"] or "FFNeRV").startswith("FFNeRV")]
+    first = sorted(round(p["psnr_y_db"], 4) for p in own)
+    assert sorted(band["y"]) == pytest.approx(sorted([*first, *(v + 2 for v in first)]))
+    assert mean["y"] == pytest.approx([v + 1 for v in first])
+    assert len(seeds["y"]) == 3 * len(own)
+
+
+def test_the_rate_axis_becomes_logarithmic(open_page: Opener) -> None:
     page = open_page(on_clip())
     kind = "() => document.getElementById('rd-plot')._fullLayout.xaxis.type"
     assert page.evaluate(kind) == "linear"
@@ -141,7 +180,7 @@ def test_the_rate_axis_becomes_logarithmic(open_page: Open) -> None:
 
 
 def test_a_failed_point_shows_its_reason_beneath_the_plot_and_in_the_panel(
-    open_page: Open,
+    open_page: Opener,
 ) -> None:
     page = open_page(on_clip())
     absent = page.locator("#absent")
@@ -158,10 +197,10 @@ def test_a_failed_point_shows_its_reason_beneath_the_plot_and_in_the_panel(
     assert REASON in section(page, "coverage").inner_text()
 
 
-def test_a_clicked_point_shows_its_values_records_and_commands(open_page: Open) -> None:
+def test_a_clicked_point_shows_its_values_records_and_commands(open_page: Opener) -> None:
     page = open_page(on_clip())
     section(page, "rd")
-    box = page.locator("#rd-plot .points path.point").first.bounding_box()
+    box = page.locator("#rd-plot .trace").first.locator("path.point").last.bounding_box()
     centre = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.move(*centre, steps=3)
     page.locator("#rd-plot .hoverlayer .hovertext").wait_for()
@@ -177,7 +216,7 @@ def test_a_clicked_point_shows_its_values_records_and_commands(open_page: Open) 
     assert "Bitstream (bytes)" in panel.inner_text()
 
 
-def test_dragging_the_line_wipes_between_the_two_pictures(open_page: Open) -> None:
+def test_dragging_the_line_wipes_between_the_two_pictures(open_page: Opener) -> None:
     # the left point is the first of its curve (grey 101), the right one the third (grey 103)
     sides = [curve(rows_with_a_failure(), BUNNY, codec) for codec in ("hevc", "ffnerv")]
     names = [f"{p['codec']}/{p['configuration']}/{p['rate_point']}/s0"
@@ -197,7 +236,7 @@ def test_dragging_the_line_wipes_between_the_two_pictures(open_page: Open) -> No
     assert sample(page, 0.5) == 101
 
 
-def test_the_key_f_flips_source_left_and_right(open_page: Open) -> None:
+def test_the_key_f_flips_source_left_and_right(open_page: Opener) -> None:
     sides = [curve(rows_with_a_failure(), BUNNY, codec) for codec in ("hevc", "ffnerv")]
     names = [f"{p['codec']}/{p['configuration']}/{p['rate_point']}/s0"
              for p in (sides[0][0], sides[1][2])]  # fmt: skip
@@ -212,7 +251,7 @@ def test_the_key_f_flips_source_left_and_right(open_page: Open) -> None:
     assert seen == [100, 101, 103]
 
 
-def test_differences_to_the_source_are_shown_eight_times_as_large(open_page: Open) -> None:
+def test_differences_to_the_source_are_shown_eight_times_as_large(open_page: Opener) -> None:
     right = curve(rows_with_a_failure(), BUNNY, "ffnerv")[2]
     side = f"ffnerv/{right['configuration']}/{right['rate_point']}/s0"
     page = open_page(on_clip(b=side, mode="right"))
@@ -223,14 +262,14 @@ def test_differences_to_the_source_are_shown_eight_times_as_large(open_page: Ope
     assert sample(page, 0.5) == 128 + 8 * 3
 
 
-def test_the_viewer_says_what_it_shows_with_the_quality_of_that_frame(open_page: Open) -> None:
+def test_the_viewer_says_what_it_shows_with_the_quality_of_that_frame(open_page: Opener) -> None:
     page = open_page(on_clip(frame="16"))
     shown = section(page, "pictures").locator("#side-right").inner_text()
     assert "bytes" in shown and "kbit/s" in shown
     assert "PSNR-Y (dB) of frame 16: 31.6000" in shown  # 30 + 16 / 10
 
 
-def test_magnifying_shows_samples_and_keeps_the_state(open_page: Open) -> None:
+def test_magnifying_shows_samples_and_keeps_the_state(open_page: Opener) -> None:
     page = open_page(on_clip())
     section(page, "pictures").get_by_label("larger").click()
     assert "Magnified ×2.0" in page.locator("#pictures").inner_text()
@@ -239,7 +278,7 @@ def test_magnifying_shows_samples_and_keeps_the_state(open_page: Open) -> None:
     assert page.evaluate(smooth) is False
 
 
-def test_columns_of_bd_rates_sort_up_and_down(open_page: Open) -> None:
+def test_columns_of_bd_rates_sort_up_and_down(open_page: Opener) -> None:
     page = open_page(on_clip())
     section(page, "bd")
     head = page.locator("#bd-table th", has_text="BD-rate")
@@ -258,7 +297,7 @@ def test_columns_of_bd_rates_sort_up_and_down(open_page: Open) -> None:
     assert numbers() == sorted(numbers(), reverse=True)
 
 
-def test_the_address_restores_the_state(open_page: Open) -> None:
+def test_the_address_restores_the_state(open_page: Opener) -> None:
     page = open_page()
     page.get_by_label("Sequence", exact=True).select_option(BUNNY)
     page.get_by_role("button", name="logarithmic").click()
@@ -272,12 +311,12 @@ def test_the_address_restores_the_state(open_page: Open) -> None:
     assert page.evaluate("() => document.getElementById('rd-plot')._fullLayout.xaxis.type") == "log"
 
 
-def test_an_address_of_another_report_falls_back(open_page: Open) -> None:
+def test_an_address_of_another_report_falls_back(open_page: Opener) -> None:
     page = open_page("#seq=elsewhere&metric=none&zoom=x&wipe=-7&mode=%E0%A4%A&constructor=1")
     assert page.get_by_label("Sequence", exact=True).input_value() == "bikes-still"
 
 
-def test_the_page_fits_a_phone(open_page: Open) -> None:
+def test_the_page_fits_a_phone(open_page: Opener) -> None:
     page = open_page(on_clip(), width=390)
     for name in ("summary", "rd", "pictures", "bd", "cost", "coverage"):
         section(page, name)
@@ -285,7 +324,7 @@ def test_the_page_fits_a_phone(open_page: Open) -> None:
 
 
 def test_no_picture_leaves_of_a_sequence_of_which_nothing_may_be_published(
-    open_page: Open, tmp_path: Path
+    open_page: Opener, tmp_path: Path
 ) -> None:
     report = report_of(rows_with_a_failure(), publishable(info(), "no"))
     path = tmp_path / "index.html"
@@ -296,7 +335,7 @@ def test_no_picture_leaves_of_a_sequence_of_which_nothing_may_be_published(
 
 
 def test_results_without_previews_name_the_command_that_makes_them(
-    open_page: Open, tmp_path: Path
+    open_page: Opener, tmp_path: Path
 ) -> None:
     path = tmp_path / "index.html"
     write_page(path, report_of(rows_with_a_failure()))
@@ -306,7 +345,7 @@ def test_results_without_previews_name_the_command_that_makes_them(
     assert "No per-frame values" in section(page, "frames").inner_text()
 
 
-def test_a_codec_whose_name_is_markup_is_shown_as_text(open_page: Open, tmp_path: Path) -> None:
+def test_a_codec_whose_name_is_markup_is_shown_as_text(open_page: Opener, tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
     rows = rows_with_a_failure()
     for each in curve(rows, BUNNY, "ffnerv"):
