@@ -58,7 +58,10 @@ def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
         for row in chosen
     )
     title = "BD-rate over training seeds"
-    rest = "Comparisons without a usable seed stand in seeds.tsv, with the reason."
+    rest = (
+        "Comparisons without a usable seed stand in seeds.tsv, with the reason. This sheet holds "
+        "values as measured: after an edit, sheet BD computes its BD-rates anew, this one does not."
+    )
     return Table("seeds-bd", title, columns, lines, notes=(_NOTE, rest))
 
 
