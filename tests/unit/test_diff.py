@@ -296,6 +296,25 @@ def test_lines_keep_to_one_hundred_columns_and_name_what_moved() -> None:
     assert any("sequences did not move" in line for line in lines)
 
 
+def test_of_many_sequences_those_that_moved_most_are_printed() -> None:
+    def many(rows: Rows, factor: float) -> None:
+        held = [each for each in rows if (each["sequence"], each["cut"]) == ("bunny-mini", "0+32")]
+        held = [each for each in held if each["codec"] in ("hevc", "ffnerv")]
+        rows[:] = []
+        for index in range(15):
+            gain = factor ** (index + 1)
+            for each in held:
+                better = each["codec"] == "ffnerv"
+                bpp = each["bpp"] * (gain if better else 1)
+                rows.append(each | {"sequence": f"s{index:02}", "bpp": bpp, "rate_kbps": None})
+
+    old, new = (given(n, lambda rows, f=f: many(rows, f)) for n, f in (("o", 1), ("n", 0.99)))
+    lines = diff_lines(compare_reports(old, new))
+    printed = [line.split("@")[0].strip() for line in lines if line[:4] in ("  s0", "  s1")]
+    assert printed == [f"s{index:02}" for index in range(3, 15)] * 2
+    assert lines.count("  and 3 more that moved less; -o writes all") == 2
+
+
 def test_the_json_form_holds_no_number_that_is_none() -> None:
     value = json.loads(json.dumps(diff_value(found(scale_both)), allow_nan=False))
     assert value["same"] is False

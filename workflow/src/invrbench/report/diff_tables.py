@@ -28,6 +28,8 @@ WIDTH = 100
 BD_FORMAT = "+0.00%;-0.00%;0.00%"
 POINTS_FORMAT = "+0.00;-0.00;0.00"
 _RATE_FORMAT = "+0.00%;-0.00%;0.00%"
+_WIDTHS = (39, 4, 11, 11, 9, 9, 9, 8)  # of a line of BD-rates, 100 in all
+_MAX_SEQUENCES = 12  # of a codec that are printed
 COLUMNS = (
     "sequence", "view_set", "configuration", "test", "curve", "seed", "metric",
     "old_anchor", "new_anchor", "old_anchor_configuration", "new_anchor_configuration",
@@ -241,38 +243,53 @@ def _move_lines(diff: ReportDiff) -> list[str]:
 
 
 def _bd_lines(diff: ReportDiff, metric_name: str) -> list[str]:
-    """A mean with the sequences that moved; the others counted, those without a number told."""
-    widths = (39, 4, 11, 11, 9, 9, 9, 8)
-    table = bd_table(diff, metric_name)
+    """Means with the sequences that moved; the others counted, those without a number told."""
+    title = f"BD-rate by {metric(metric_name).label} against {_anchor_name(diff)}"
     heads = ("", "n", "old", "new", "change", "anchor", "method", "rest")
-    lines = [*textwrap.wrap(table.title, WIDTH), _columns(heads, widths)]
+    lines = [*textwrap.wrap(title, WIDTH), _columns(heads, _WIDTHS)]
     without: list[str] = []
-    mean = ""
     unmoved = 0
-    for index, row in enumerate(table.rows):
-        remark = row[-1].shown
-        told = _columns([row[0].shown, *(cell.shown for cell in row[1:-1])], widths)
-        if index in table.bold:
-            mean = told
-            if row[4].kind == "number":
-                lines += [told, *_wrapped("      ", remark)]
-                mean = ""
-        elif not any(cell.kind == "number" for cell in row[2:4]):
-            without += _wrapped("  no number: ", f"{row[0].shown}: {_since(remark)}")
-        elif row[4].shown == "0.00" and not remark:
-            unmoved += 1
-        else:
-            name = f"  {row[0].shown.rpartition(': ')[2]}"
-            lines += [mean] if mean else []
-            shown = _columns([name, *(cell.shown for cell in row[1:-1])], widths).rstrip()
-            is_short = len(shown) + len(remark) + 2 <= WIDTH
-            lines += [f"{shown}  {remark}"] if is_short else [shown, *_wrapped("      ", remark)]
-            mean = ""
+    for mean in diff.means:
+        if mean.metric != metric_name:
+            continue
+        members = _members(diff, mean)
+        with_number = [each for each in members if each.old is not None or each.new is not None]
+        moved = [each for each in with_number if not _is_still(each)]
+        unmoved += len(with_number) - len(moved)
+        if moved or mean.delta is not None:
+            lines += _block_lines(diff, mean, moved)
+        for each in members:
+            if each not in with_number:
+                why = each.reason.removeprefix("in both: ")
+                without += _wrapped("  no number: ", f"{_name(diff, each)}: {why}")
     return lines + ([f"  {unmoved} sequences did not move."] if unmoved else []) + without
 
 
-def _since(remark: str) -> str:
-    return remark.removeprefix("in both: ")
+def _is_still(change: Change) -> bool:
+    """Whether a sequence needs no line of its own: nothing moved and nothing is to be said."""
+    return _unmoved(change.delta) == 0 and not _remark(change)
+
+
+def _block_lines(diff: ReportDiff, mean: Change, moved: Sequence[Change]) -> list[str]:
+    """A codec: its mean, and those of its sequences that moved most."""
+    lines = [_line(diff, mean, _change_row(diff, mean)[0].shown)]
+    lines += _wrapped("      ", _remark(mean)) if mean.delta is not None else []
+    largest = sorted(moved, key=lambda each: abs(each.delta or 0), reverse=True)[:_MAX_SEQUENCES]
+    for change in moved:
+        if change not in largest:
+            continue
+        seed = "" if change.test.seed in ("", "0") else f", seed {change.test.seed}"
+        shown = _line(diff, change, f"  {change.test.sequence}{seed}")
+        remark = _remark(change)
+        is_short = len(shown) + len(remark) + 2 <= WIDTH
+        lines += [f"{shown}  {remark}"] if is_short else [shown, *_wrapped("      ", remark)]
+    rest = len(moved) - len(largest)
+    return lines + ([f"  and {rest} more that moved less; -o writes all"] if rest else [])
+
+
+def _line(diff: ReportDiff, change: Change, name: str) -> str:
+    cells = _change_row(diff, change)[1:-1]
+    return _columns([name, *(cell.shown for cell in cells)], _WIDTHS).rstrip()
 
 
 def _columns(cells: Sequence[str], widths: Sequence[int]) -> str:
