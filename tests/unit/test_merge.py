@@ -337,6 +337,35 @@ def test_one_anchor_is_used_for_all_and_named_and_the_others_are_held_against_it
     assert 100 + there[BUNNY]["bd_rate_percent"] == pytest.approx(expected)
 
 
+def test_another_source_file_than_the_anchors_is_not_compared() -> None:
+    rows = [each for each in rows_of("hnerv") if each["role"] != "anchor"]
+    for each in curve(rows, BUNNY, "hnerv"):
+        each["source_md5"] = "another"
+    acme = brought("acme", rows_of("ffnerv"), documents={"ffnerv": "m1"})
+    bolt = brought("bolt", rows, documents={"hnerv": "m2"})
+    merged = merge_reports("N1", [acme, bolt])
+    held = merged.headline_rows("bolt", merged.tested()[1][1], "psnr_y_db")
+    assert held[BUNNY]["bd_rate_percent"] is None
+    assert held[BUNNY]["reason"].startswith("conflict: 4 of 4 points")
+    assert is_number(held[BIKES]["bd_rate_percent"])
+    told = f"bolt coded another source file than the anchor of {BUNNY}: not compared."
+    assert told in merged.notes
+
+
+def test_sequences_of_which_the_used_anchor_has_no_points_are_named() -> None:
+    acme = brought("acme", rows_of("ffnerv", sequences=(BUNNY,)), documents={"ffnerv": "m1"})
+    rows = [each for each in rows_of("hnerv") if each["role"] != "anchor"]
+    merged = merge_reports("N1", [acme, brought("bolt", rows, documents={"hnerv": "m2"})])
+    assert f"acme has no anchor points of {BIKES}." in merged.notes
+
+
+def test_metrics_of_two_definitions_are_told() -> None:
+    acme = brought("acme", rows_of("ffnerv"))
+    run = info(metric_versions={"psnr_y_db": "of their own"})
+    merged = merge_reports("N1", [acme, brought("bolt", rows_of("hnerv"), run=run)])
+    assert any("“of their own”" in each and "may not compare" in each for each in merged.notes)
+
+
 def test_the_anchor_of_a_named_contribution_is_used() -> None:
     acme = brought("acme", rows_of("ffnerv"))
     bolt = brought("bolt", _other_anchor(rows_of("hnerv")))

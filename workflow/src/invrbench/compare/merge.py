@@ -198,8 +198,42 @@ def disagreements(left: Point, right: Point, tolerances: Mapping[str, float]) ->
     return found
 
 
+def withhold_other_sources(
+    merged: Merged, registered: Contribution
+) -> tuple[Merged, dict[str, list[str]]]:
+    """Take the numbers from points whose source file is another one than the anchor's.
+
+    Returns:
+        What is left, and by owner the sequences that are concerned.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for point in registered.anchors:
+        if point.get("source_md5"):
+            known.setdefault(_place(point), set()).add(str(point["source_md5"]))
+    found: dict[str, list[str]] = {}
+    rows: dict[str, tuple[Point, ...]] = {}
+    for owner, points in merged.points.items():
+        kept = []
+        for point in points:
+            sources = known.get(_place(point))
+            if sources and point.get("source_md5") and point["source_md5"] not in sources:
+                names = found.setdefault(owner, [])
+                names += [n for n in [full_sequence(point)] if n not in names]
+                why = "its source file is another one than the anchor's"
+                kept.append(_without_numbers(point, f"conflict: {why}"))
+            else:
+                kept.append(point)
+        rows[owner] = tuple(kept)
+    return replace(merged, points=rows), found
+
+
 def _withheld(point: Point, clash: Twice) -> Point:
-    """A point without its numbers: two sources give different ones."""
+    """A point of which two sources give different numbers."""
+    columns = ", ".join(delta.column for delta in clash.deltas)
+    return _without_numbers(point, f"conflict: {clash.owner} and {clash.other} differ in {columns}")
+
+
+def _without_numbers(point: Point, reason: str) -> Point:
     kept = {
         name: point.get(name)
         for name in (
@@ -207,8 +241,6 @@ def _withheld(point: Point, clash: Twice) -> Point:
             *("role", "curve", "configuration", "rate_point", "fit", "seed", "origin", "qp"),
         )
     }
-    columns = ", ".join(delta.column for delta in clash.deltas)
-    reason = f"conflict: {clash.owner} and {clash.other} differ in {columns}"
     empty = dict.fromkeys((name for name in point if name not in kept), None)
     return {**kept, **empty, "status": CONFLICT, "reason": reason}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from invrbench.compare.curves import CurveKey, Point, full_codec
+from invrbench.compare.curves import CurveKey, Point, full_codec, full_sequence
 from invrbench.compare.differences import Move, still
 from invrbench.compare.join import KeyChange, PointKey, point_key
 from invrbench.compare.merge import (
@@ -22,13 +22,16 @@ from invrbench.compare.merge import (
     rank,
     registered_anchor,
     rows_of_owner,
+    withhold_other_sources,
 )
 from invrbench.compare.table import CONFLICT, Row, add_rate_vs_anchor
 from invrbench.ctc.tolerances import tolerances
 from invrbench.report.brought import Brought, CheckRecord, find_label
 from invrbench.report.content import Report
 from invrbench.report.info import RunInfo
+from invrbench.report.metrics import metric
 
+_MAX_LISTED = 6
 CONFIRMED = ("bit-exact", "equal within tolerance")
 
 
@@ -68,6 +71,7 @@ class MergedReport:
         reports: by owner: its methods against the registered anchor.
         confirmations: by owner and codec.
         moves, moved: how the anchors of the other contributions differ, by label.
+        other_sources: by owner: sequences whose source file is not the anchor's.
         notes: sentences a reader must see.
     """
 
@@ -81,6 +85,7 @@ class MergedReport:
     confirmations: Mapping[tuple[str, str], Sequence[Confirmation]]
     moves: Mapping[str, Sequence[Move]]
     moved: Mapping[str, Sequence[AnchorPoint]]
+    other_sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -159,6 +164,9 @@ def merge_reports(
     if registered:
         info = _with_anchors_of(registered, brought, info)
     merged = merge_points(contributions, _tolerances(brought))
+    other_sources: Mapping[str, Sequence[str]] = {}
+    if registered:
+        merged, other_sources = withhold_other_sources(merged, registered)
     differing = conditions_differ(contributions)
     reports = _reports(merged, registered, brought, info)
     others = [each for each in contributions if registered and each is not registered]
@@ -175,6 +183,7 @@ def merge_reports(
         confirmations={},
         moves={each.label: anchor_moves(registered, each, first) for each in others if registered},
         moved={each.label: anchor_points(registered, each, first) for each in others if registered},
+        other_sources=other_sources,
     )
     unmatched = [check.file for check in checks if not _owner_of(found, check)]
     notes = [f"{file} checks no codec that is here." for file in unmatched]
@@ -394,6 +403,7 @@ def _notes(found: MergedReport, anchor_from: str) -> list[str]:
     if found.info.budget not in ("", "paper"):
         budget = found.info.budget
         notes.append(f"Training budget '{budget}': every finding here is an indication.")
+    notes += _limits(found)
     clashes = sum(each.verdict == "conflict" for each in found.merged.twice)
     if clashes:
         notes.append(
@@ -410,3 +420,34 @@ def _notes(found: MergedReport, anchor_from: str) -> list[str]:
             )
             notes.append(f"Anchors of {label} that are others: {told}; see sheet Anchors.")
     return notes
+
+
+def _limits(found: MergedReport) -> list[str]:
+    """Where numbers of several houses do not belong beside each other."""
+    notes = [
+        f"{owner} coded another source file than the anchor of {_listed(names)}: not compared."
+        for owner, names in found.other_sources.items()
+    ]
+    if found.registered is None:
+        return notes
+    anchor = found.info.headline_anchor
+    held = {full_sequence(p) for p in found.registered.anchors if full_codec(p) == anchor}
+    tested = dict.fromkeys(full_sequence(p) for ps in found.merged.points.values() for p in ps)
+    lacking = [name for name in tested if name not in held]
+    if lacking:
+        notes.append(f"{found.registered.label} has no anchor points of {_listed(lacking)}.")
+    ours = found.of(found.registered.label).info.metric_versions
+    for each in found.brought:
+        theirs = each.info.metric_versions
+        for column in found.metrics:
+            if ours.get(column) and theirs.get(column) and ours[column] != theirs[column]:
+                notes.append(
+                    f"{metric(column).label} of {each.label} is “{theirs[column]}”, of "
+                    f"{found.registered.label} “{ours[column]}”: their numbers may not compare."
+                )
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
