@@ -27,6 +27,7 @@ from invrbench.metrics.measurement import LOSSLESS
 from invrbench.results import paths
 from invrbench.results.lock import environment_lock, git_state
 from invrbench.results.package import ENCODER, KIND, SCHEMA
+from invrbench.results.places import without_places
 from invrbench.results.plan import CONDITIONS, Plan, Point
 from invrbench.results.points import Row, point_rows, view_rows
 from invrbench.results.records import read_usable_record
@@ -107,7 +108,7 @@ def gather(plan: Plan, codec: str) -> Contribution:
     for point in plan.points:
         if point.address.codec != codec:
             continue
-        rows = tuple(point_rows(plan, point))
+        rows = tuple(_sendable(plan, row) for row in point_rows(plan, point))
         if rows[0]["status"] == "ok" and _gives_the_source_away(point, rows):
             left_out += [row | WITHHELD for row in rows]
         elif rows[0]["status"] == "ok":
@@ -123,13 +124,18 @@ def gather(plan: Plan, codec: str) -> Contribution:
     _refuse_one_name(packed)
     wanted = {each.point.address.sequence for each in packed}
     anchors = [
-        row
+        _sendable(plan, row)
         for point in (*plan.points, *plan.references)
         if point.manifest.role == "anchor" and point.address.codec != codec
         if point.address.sequence in wanted
         for row in point_rows(plan, point)
     ]
     return Contribution(plan, manifest, tuple(packed), tuple(left_out), tuple(anchors))
+
+
+def _sendable(plan: Plan, row: Row) -> Row:
+    """A row whose reason names no folder of this machine."""
+    return row | {"reason": without_places(str(row["reason"] or ""), plan.root)}
 
 
 def _gives_the_source_away(point: Point, rows: Iterable[Row]) -> bool:
@@ -427,6 +433,12 @@ def package_value(
         "left_out": list(contribution.left_out),
         "anchors": list(contribution.anchors),
         "encoders": _encoders(contribution),
+        "metric_versions": {
+            column: str(version)
+            for record in records
+            if record["kind"] == "measure"
+            for column, version in record["versions"].items()
+        },
         "bd": list(bd),
         "commands": _commands(contribution),
     }
