@@ -168,14 +168,13 @@ def vectors_workbook(path: Path, vectors: Sequence[Curves], *, falling: bool = F
     return rows
 
 
-def edited(path: Path, changes: dict[str, float | str | None], folder: Path) -> Any:
-    """The first sheet of a workbook after cells were changed and everything recalculated."""
+def edited(path: Path, sheet: str, changes: dict[str, Any], folder: Path) -> Any:
+    """A workbook after cells of a sheet were changed and everything was recalculated."""
     book = load(path, values=False)
     for at, value in changes.items():
-        book.worksheets[0][at] = value
-    to = folder / f"edited-{abs(hash(tuple(changes.items())))}.xlsx"
-    book.save(to)
-    return load(recalculate(to, folder), values=True).worksheets[0]
+        book[sheet][at] = value
+    book.save(folder / "edited.xlsx")
+    return load(recalculate(folder / "edited.xlsx", folder), values=True)
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +183,8 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     return path, vectors_workbook(path, [curves for _, curves, _, _ in VECTORS])
 
 
-def report_book(path: Path) -> Path:
-    """A report's workbook with a failed point, and a curve that its anchor covers in part."""
+def report_points() -> list[dict[str, Any]]:
+    """Points of which one failed, with a curve that its anchor covers in part."""
     rows = points()
     failed = curve(rows, BUNNY, "hnerv")[1]
     failed.update(status="failed", reason="exit status 1", bpp=None, rate_kbps=None)
@@ -193,11 +192,15 @@ def report_book(path: Path) -> Path:
         failed[name] = None
     for each in curve(rows, "flower", "inric"):
         each["psnr_y_db"] -= 6  # below most of what the anchors reach
-    about = info(metrics=METRICS)
-    checked = normalised(rows)
+    return rows
+
+
+def report_book(path: Path, rows: list[dict[str, Any]] | None = None) -> Path:
+    """A report's workbook."""
+    checked = normalised(rows or report_points())
     table = bd_rows(checked, metrics=METRICS)
     add_rate_vs_anchor(checked, table, ("hevc", "psnr_y_db"))
-    write_workbook(path, checked, table, about)
+    write_workbook(path, checked, table, info(metrics=METRICS))
     return path
 
 
@@ -250,7 +253,7 @@ def test_an_edited_point_moves_the_bd_rate_as_it_moves_it_in_python(
     golden: tuple[Path, list[int]], tmp_path: Path
 ) -> None:
     row = golden[1][0]
-    sheet = edited(golden[0], {f"D{row + 1}": 32.9, f"C{row + 3}": 500.0}, tmp_path)
+    sheet = edited(golden[0], "Data", {f"D{row + 1}": 32.9, f"C{row + 3}": 500.0}, tmp_path)["Data"]
     anchor, test = (list(zip(*side, strict=True)) for side in VECTORS[0][1])
     test[1], test[3] = (test[1][0], 32.9), (500.0, test[3][1])
     for column, method in (("E", "pchip"), ("F", "cubic")):
@@ -267,7 +270,7 @@ def test_points_in_any_order_give_the_same_bd_rate(
     order = (2, 0, 3, 1)
     changes = {f"C{row + i}": bits[k] for i, k in enumerate(order)}
     changes |= {f"D{row + i}": values[k] for i, k in enumerate(order)}
-    sheet = edited(golden[0], changes, tmp_path)
+    sheet = edited(golden[0], "Data", changes, tmp_path)["Data"]
     assert 100 * sheet[f"E{row}"].value == pytest.approx(-13.29252411, abs=1e-6)
 
 
@@ -287,13 +290,73 @@ def test_points_in_any_order_give_the_same_bd_rate(
 def test_an_edit_that_leaves_no_number_leaves_the_reason_of_compare(
     changes: dict[str, Any], reason: str, golden: tuple[Path, list[int]], tmp_path: Path
 ) -> None:
-    sheet = edited(golden[0], changes, tmp_path)
+    sheet = edited(golden[0], "Data", changes, tmp_path)["Data"]
     assert [sheet[f"{column}1"].value for column in "EFG"] == [reason] * 3
     cells = {at: sheet[at].value for side in "CD" for at in (f"{side}{row}" for row in range(1, 5))}
     test = [(cells[f"C{row}"], cells[f"D{row}"]) for row in range(1, 5)]
     pairs = [(rate, value if isinstance(value, int | float) else None) for rate, value in test]
     found = bd(list(zip(*VECTORS[0][1][0], strict=True)), pairs)
     assert found.reason.partition(":")[0] == reason
+
+
+@needs_office
+def test_an_edited_point_of_rd_data_moves_summary_full_and_bd_to_what_a_new_report_says(
+    report: Path, tmp_path: Path
+) -> None:
+    rows = report_points()
+    ours = curve(rows, BUNNY, "ffnerv")[2]
+    sheet = load(report, values=True)["RD data"]
+    top = next(cell.row for cell in sheet["A"] if cell.value == "Sequence")
+    column = {cell.value: cell.column_letter for cell in sheet[top]}
+    at = next(
+        cell.row
+        for cell in sheet["C"]
+        if cell.value == ours["rate_point"]
+        and (sheet[f"A{cell.row}"].value, sheet[f"B{cell.row}"].value) == (BUNNY, "FFNeRV")
+    )
+    new_psnr, new_vmaf = ours["psnr_y_db"] + 0.4, ours["vmaf"] - 1.5
+    changes = {f"{column['PSNR-Y (dB)']}{at}": new_psnr, f"{column['VMAF']}{at}": new_vmaf}
+    found = edited(report, "RD data", changes, tmp_path)
+    ours.update(psnr_y_db=new_psnr, vmaf=new_vmaf)
+    wanted = load(report_book(tmp_path / "anew.xlsx", rows), values=True)
+    before = load(report, values=True)
+    moved = 0
+    for name in ("Summary", "Full", "BD"):
+        for row in wanted[name].iter_rows():
+            for cell in row:
+                if "%" in cell.number_format and column_is_live(wanted[name], cell):
+                    value = found[name][cell.coordinate].value
+                    assert value == pytest.approx(cell.value, abs=1e-9), (name, cell.coordinate)
+                    moved += before[name][cell.coordinate].value != value
+    assert moved > 20
+
+
+def column_is_live(sheet: Any, cell: Any) -> bool:
+    """Whether a cell of a percentage is computed: all but the other methods beside it."""
+    heads = [each.value for each in sheet[cell.row] if each.value in ("Cubic", "Akima")]
+    above = [sheet.cell(row, cell.column).value for row in range(1, cell.row)]
+    return not heads and not {"Cubic", "Akima"} & {str(each) for each in above}
+
+
+@needs_office
+def test_an_edited_point_of_a_configuration_moves_its_bd_rates_and_means(
+    report: Path, tmp_path: Path
+) -> None:
+    sheet = load(report, values=True)["LD"]
+    head = next(cell.row for cell in sheet["K"] if cell.value == "Tested: FFNeRV")
+    row = head + 2
+    found = edited(report, "LD", {f"M{row}": sheet[f"M{row}"].value + 0.3}, tmp_path)["LD"]
+    sides = [
+        [(found[f"{rate}{at}"].value, found[f"{psnr}{at}"].value) for at in range(row, row + count)]
+        for rate, psnr, count in (("D", "E", 6), ("L", "M", 4))
+    ]
+    for letter, method in (("T", "pchip"), ("W", "cubic")):
+        wanted = bd(*sides, method).bd_rate_percent
+        assert 100 * found[f"{letter}{row}"].value == pytest.approx(wanted, abs=1e-7)
+        assert found[f"{letter}{row}"].value != sheet[f"{letter}{row}"].value
+        second = found[f"{letter}{row + 6}"].value
+        mean = (found[f"{letter}{row}"].value + second) / 2
+        assert found[f"{letter}{row + 12}"].value == pytest.approx(mean, abs=1e-12)
 
 
 @needs_office

@@ -39,8 +39,9 @@ class Book:
     """An open workbook: formats by their properties, sheets with heading and page set-up.
 
     ``grids`` holds what was written, by sheet; ``blocks`` where tested codecs stand in the sheets
-    of the configurations. A BD-rate is computed in one cell, from the points on its sheet; every
-    other cell that shows it refers to that one, so that sheets with computations are filled first.
+    of the configurations. Sheets of configurations compute BD-rates from their own points, sheet BD
+    from those of RD data; a cell elsewhere refers to the last that was written, which is of BD. So
+    one edit in RD data moves every sheet that sums up, and these are filled last.
     """
 
     def __init__(self, workbook: Any, report: Report) -> None:
@@ -191,14 +192,21 @@ class Book:
         One that does not give the number of bd.tsv is not used: rates of published curves are
         rounded, and kbit/s on the sheet then differ from the bit/pixel that were compared.
         """
-        key = tuple(row.get(name) for name in _ROW_NAMES)
         if formula is None:
-            return self._computed.get(key)
+            return self.computed(row)
         value = row["bd_rate_percent"] / 100
         if abs(formula.value - value) > _TOLERANCE * max(1.0, abs(value)):
             return None
-        self._computed.setdefault(key, cell(*at, value, sheet.get_name()))
+        self._computed[_row_key(row)] = cell(*at, value, sheet.get_name())
         return formula
+
+    def computed(self, row: Row) -> Term | None:
+        """The cell in which the BD-rate of a row of bd.tsv is computed, if there is one."""
+        return self._computed.get(_row_key(row))
+
+
+def _row_key(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in _ROW_NAMES)
 
 
 def _escaped(text: str) -> str:

@@ -20,7 +20,7 @@ from invrbench.compare.table import (
 )
 from invrbench.report.content import rounded
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import MEAN_FILL, Book
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
 from invrbench.report.sheets.formula import (
     Pen,
     Range,
@@ -50,6 +50,7 @@ _WORKING_HEADS = (
       for end in ("low", "high") for curve in ("reference", "tested")),
 )  # fmt: skip
 _GROUP = ("view_set", "configuration", "anchor", "test", "curve", "metric")
+_ROLES = ("proposal", "published", "anchor")
 _YES, _NO_CLASS = "yes", "–"
 
 
@@ -114,10 +115,14 @@ def write_comparisons(book: Book, pairs: Sequence[Comparison], data: RdData) -> 
         data: where their curves stand.
     """
     sheet, top = book.sheet(SHEET, "Every comparison and every mean", paper="A3")
+    note = "Computed from the points of RD data; Summary and Full refer to this sheet. "
+    note += "Hardest: the reference's configuration that counts in means over several of them."
+    sheet.write_string(top, 0, note, book.style(font_color=GREY, font_size=8))
+    top += 1
     _write_heads(book, sheet, top)
     curves = {id(pair.row): pair for pair in pairs}
     row = top + 1
-    for members in _groups(book.report.rows).values():
+    for members in _groups(book).values():
         row = _write_group(book, sheet, row, members, (curves, data))
     if row == top + 1:
         sheet.write_string(row, 0, "Nothing was compared.", book.reason(align="left"))
@@ -139,10 +144,11 @@ def _write_heads(book: Book, sheet: Any, row: int) -> None:
         sheet.beneath.write_string(row, _WORKINGS + index, text, book.head(align="left"))
 
 
-def _groups(rows: Sequence[Row]) -> dict[tuple[Any, ...], list[Row]]:
-    """Rows of the headline method that enter the same means, sequences first."""
+def _groups(book: Book) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows of the headline method that enter the same means, sequences first, proposals on top."""
+    roles = {curve.key.codec: _ROLES.index(curve.role) for curve in book.report.curves}
     groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
+    for row in sorted(book.report.rows, key=lambda row: roles.get(row["test"], len(_ROLES))):
         if row["method"] == HEADLINE_METHOD:
             groups.setdefault(tuple(row[name] for name in _GROUP), []).append(row)
     for members in groups.values():

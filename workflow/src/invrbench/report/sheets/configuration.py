@@ -79,7 +79,8 @@ def _write_configuration(book: Book, configuration: str) -> None:
     notes = (
         f"Times in seconds, {info.timing}; Enc T of a trained codec is training plus encoding. "
         "Rates in kbit/s, of stills in bit/pixel. BD-rate of pchip (piecewise cubic) and of "
-        "one cubic polynomial."
+        "one cubic polynomial. BD-rates and means follow the points on this sheet when these are "
+        "edited; Summary, Full and BD follow those of RD data."
     )
     sheet.write_string(row, 0, notes, book.style(font_color=GREY, font_size=8))
     sheet.print_area(0, 0, row, _workings(book).start - 2)

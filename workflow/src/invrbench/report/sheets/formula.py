@@ -8,6 +8,7 @@ operators and by `call`, which knows the only functions a workbook may hold: tho
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from invrbench.errors import CompareError
@@ -178,8 +179,8 @@ class Range:
     def text(self) -> str:
         """The range as a formula names it."""
         last = self.first + len(self.values) - 1
-        top = _name(self.first, self.column, fixed=bool(self.sheet))
-        return f"{_prefix(self.sheet)}{top}:{_name(last, self.column, fixed=bool(self.sheet))}"
+        bottom = _name(last, self.column, self.sheet).rpartition("!")[2]
+        return f"{_name(self.first, self.column, self.sheet)}:{bottom}"
 
     def __getitem__(self, index: int) -> Term:
         """One of its cells; negative indices count from the last."""
@@ -250,7 +251,7 @@ class Range:
 
 def cell(row: int, column: int, value: Any, sheet: str = "") -> Term:
     """A cell, rows and columns counted from 0; of another sheet its name is absolute."""
-    return Term(f"{_prefix(sheet)}{_name(row, column, fixed=bool(sheet))}", value)
+    return Term(_name(row, column, sheet), value)
 
 
 def mean_where(
@@ -285,34 +286,27 @@ def equal_to(text: str) -> Term:
     return quoted(f"={escaped}")
 
 
-def _prefix(sheet: str) -> str:
+@lru_cache(maxsize=1 << 15)
+def _name(row: int, column: int, sheet: str) -> str:
+    """A cell as a formula names it."""
     if not sheet:
-        return ""
+        return f"{_letters(column)}{row + 1}"
     doubled = sheet.replace("'", "''")
-    return f"'{doubled}'!"
+    return f"'{doubled}'!${_letters(column)}${row + 1}"
 
 
-def _name(row: int, column: int, *, fixed: bool) -> str:
-    letters = _letters(column)
-    return f"${letters}${row + 1}" if fixed else f"{letters}{row + 1}"
-
-
-_LETTERS: dict[int, str] = {}
-
-
+@cache
 def _letters(column: int) -> str:
     """Letters of a column counted from 0.
 
     >>> _letters(0), _letters(25), _letters(26), _letters(702)
     ('A', 'Z', 'AA', 'AAA')
     """
-    if column not in _LETTERS:
-        text, rest = "", column + 1
-        while rest:
-            rest, digit = divmod(rest - 1, 26)
-            text = chr(65 + digit) + text
-        _LETTERS[column] = text
-    return _LETTERS[column]
+    text, rest = "", column + 1
+    while rest:
+        rest, digit = divmod(rest - 1, 26)
+        text = chr(65 + digit) + text
+    return text
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from invrbench.compare.bd import CEILINGS
 from invrbench.compare.curves import BD_METRICS, FALLING_METRICS, Curve, CurveKey, Point, is_number
 from invrbench.report.info import PRESENT
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.base import GREY, Book
 from invrbench.report.sheets.formula import Range
 from invrbench.report.sheets.workings import (
     KNOT_HEADS,
@@ -68,6 +68,9 @@ def write_rd_data(book: Book, wanted: Wanted) -> RdData:
         wanted: metrics by which curves are compared, by curve.
     """
     sheet, row = book.sheet(SHEET, "Points behind the charts and BD-rates", paper="A3")
+    note = "When a point is edited here, the charts and the sheets BD, Summary and Full follow."
+    sheet.write_string(row, 0, note, book.style(font_color=GREY, font_size=8))
+    row += 1
     metrics = shown_metrics(book)
     start = _FIRST_METRIC + len(metrics) + 1
     stop = start + len(RATE_HEADS) + len(metrics) * len(KNOT_HEADS)
