@@ -181,6 +181,7 @@ def _of_package(package: Package) -> Brought:
         generated_from=str(value.get("created") or RunInfo.generated_from),
         commit=str(value["harness"]["commit"]),
         machine="; ".join(map(str, environment.get("machines", ()))),
+        metric_versions=value.get("metric_versions", {}),
         hulls=conditions.get("hulls") or {},
         conditions_value=conditions,
     )
