@@ -274,29 +274,34 @@ def test_points_in_any_order_give_the_same_bd_rate(
     assert 100 * sheet[f"E{row}"].value == pytest.approx(-13.29252411, abs=1e-6)
 
 
+# changes of the points of VCEG-M33 by column and row of its block, and what is then said
+EDITS: list[tuple[dict[tuple[str, int], Any], str]] = [
+    ({("D", 1): None}, "missing-point"),
+    ({("D", 1): "lossless"}, "missing-point"),
+    ({("C", 1): -1.0}, "not-finite"),
+    ({("C", 1): 127.1719}, "duplicate-point"),
+    ({("D", 1): 20.0}, "non-monotone"),
+    ({("D", 3): 34.7013}, "saturated"),
+    ({("D", 0): 69.9, ("D", 1): 72.4, ("D", 2): 74.7, ("D", 3): 77.4}, "no-overlap"),
+]
+
+
 @needs_office
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"D2": None}, "missing-point"),
-        ({"D2": "lossless"}, "missing-point"),
-        ({"C2": -1.0}, "not-finite"),
-        ({"C2": 127.1719}, "duplicate-point"),
-        ({"D2": 20.0}, "non-monotone"),
-        ({"D4": 34.7013}, "saturated"),
-        ({"D1": 69.9, "D2": 72.4, "D3": 74.7, "D4": 77.4}, "no-overlap"),
-    ],
-)
-def test_an_edit_that_leaves_no_number_leaves_the_reason_of_compare(
-    changes: dict[str, Any], reason: str, golden: tuple[Path, list[int]], tmp_path: Path
-) -> None:
-    sheet = edited(golden[0], "Data", changes, tmp_path)["Data"]
-    assert [sheet[f"{column}1"].value for column in "EFG"] == [reason] * 3
-    cells = {at: sheet[at].value for side in "CD" for at in (f"{side}{row}" for row in range(1, 5))}
-    test = [(cells[f"C{row}"], cells[f"D{row}"]) for row in range(1, 5)]
-    pairs = [(rate, value if isinstance(value, int | float) else None) for rate, value in test]
-    found = bd(list(zip(*VECTORS[0][1][0], strict=True)), pairs)
-    assert found.reason.partition(":")[0] == reason
+def test_an_edit_that_leaves_no_number_leaves_the_reason_of_compare(tmp_path: Path) -> None:
+    path, curves = tmp_path / "edits.xlsx", VECTORS[0][1]
+    rows = vectors_workbook(path, [curves] * len(EDITS))
+    changes = {
+        f"{letter}{row + offset}": value
+        for row, (edits, _) in zip(rows, EDITS, strict=True)
+        for (letter, offset), value in edits.items()
+    }
+    sheet = edited(path, "Data", changes, tmp_path)["Data"]
+    anchor = list(zip(*curves[0], strict=True))
+    for row, (edits, reason) in zip(rows, EDITS, strict=True):
+        assert [sheet[f"{column}{row}"].value for column in "EFG"] == [reason] * 3, edits
+        test = [(sheet[f"C{at}"].value, sheet[f"D{at}"].value) for at in range(row, row + 4)]
+        pairs = [(bits, value if isinstance(value, int | float) else None) for bits, value in test]
+        assert bd(anchor, pairs).reason.partition(":")[0] == reason
 
 
 @needs_office
