@@ -146,12 +146,21 @@ def test_points_that_are_not_done_are_listed_and_not_packed(
     root = tmp_path / "bench"
     shutil.copytree(contributed, root, symlinks=True)
     shutil.rmtree(root / "results" / CLIP / CODEC / "any" / "block8")
+    folder = root / "results" / CLIP / CODEC / "any" / "block4" / "s0"
+    key = json.loads((folder / "decode.json").read_text())["key"]
+    (folder / "decode.json").unlink()
+    failed = {"reason": f"no {Path.home()}/clips/x", "key": key}
+    (folder / "decode.failed.json").write_text(json.dumps(failed))
     with contextlib.chdir(root):
         assert main(["pack", CODEC]) == 0
     package = read_package(root / PACKAGE)
-    assert len(package.points) == 5
-    (left,) = package.left_out
-    assert (left["rate_point"], left["status"]) == ("block8", "missing")
+    assert len(package.points) == 4
+    left = {row["rate_point"]: row for row in package.left_out}
+    assert {name: row["status"] for name, row in left.items()} == {
+        "block8": "missing",
+        "block4": "failed",
+    }
+    assert left["block4"]["reason"] == "no ~/clips/x"
     assert "bunny-mini any block8: missing, encode: not run" in package.read("README.md").decode()
 
 

@@ -536,14 +536,14 @@ class Session:
             bitstream = self._opened_manifest().folder / claim.file
             found: dict[str, Any] = {"status": "ok", **self.measured_of(claim, bitstream)}
         except (UnsupportedError, ToolError) as error:
-            found = {"status": UNABLE, "reason": self._told(error)}
+            found = {"status": UNABLE, "reason": self.told(error)}
         except InvrError as error:
-            found = {"status": "failed", "reason": self._told(error), "detail": str(error)}
+            found = {"status": "failed", "reason": self.told(error), "detail": str(error)}
         record = common | found | {"end": now(), "machine": machine_label()}
         write_record(self._record(claim), record)
         return record
 
-    def _told(self, error: InvrError) -> str:
+    def told(self, error: InvrError) -> str:
         """The first line of an error, which a report may quote."""
         return without_places(str(error).splitlines()[0], self.root)
 
@@ -617,7 +617,7 @@ class Session:
                     for view, video in pictures.items()
                 }
             except InvrError as error:
-                unmeasured[family] = self._told(error)
+                unmeasured[family] = self.told(error)
         return measured, unmeasured
 
     def _render(self, claim: Claim, space: Path, asked: "Asked") -> dict[str, RawVideo]:

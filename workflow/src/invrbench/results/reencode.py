@@ -89,7 +89,7 @@ def _again(session: Session, manifest: Manifest, claim: Claim) -> Again:
         if record is None or record["key"] != run.key:
             record = run.repeat()
     except InvrError as error:
-        return Again(claim, str(error).splitlines()[0])
+        return Again(claim, session.told(error))
     return Again(claim, "", tuple(compare(claim, record, session.limits)), record)
 
 
