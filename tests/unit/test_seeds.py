@@ -1,5 +1,6 @@
 """Several training seeds: their mean, their spread, and when nothing may be said."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from invrbench.compare.table import OVERALL, bd_rows
 from invrbench.report.content import Report
 from invrbench.report.plots import legend, look_key, looks, write_plots
 from invrbench.report.sheets.base import Book
+from invrbench.report.sheets.formula import FUNCTIONS
 from invrbench.report.sheets.seeds import write_seeds
 from invrbench.report.summary import summary_lines
+from invrbench.report.workbook import write_workbook
+from recalculation import disagreements, formulas, load, needs_office, recalculate
 from report_points import info, point
 
 METRICS = ("psnr_y_db",)
@@ -285,3 +289,35 @@ def test_the_closing_table_ends_the_seeds_of_a_codec_with_their_mean() -> None:
     assert sum("BD-rate PSNR-Y" in line for line in lines) == 4
     single = summary_lines([p for p in points if not p["seed"]], info(), rows=rows)
     assert not [line for line in single if "mean of" in line]
+
+
+@needs_office
+def test_the_sheet_of_seeds_follows_an_edit_of_a_point(tmp_path: Path) -> None:
+    raw = run({"S": (1.10, 1.11, 1.12), "T": (1.20, 1.21, 1.22)})
+    about = info(headline_metrics=(*METRICS, *METRICS), metrics=METRICS)
+    points = normalised(raw)
+    path = tmp_path / "results.xlsx"
+    write_workbook(path, points, bd_rows(points, metrics=METRICS), about)
+    own = [each for each in formulas(path) if each[0] == "Seeds"]
+    assert len(own) >= 2 * 9
+    used = {name for _, _, formula, _ in own for name in re.findall(r"([A-Z0-9]+)\(", formula)}
+    assert used <= FUNCTIONS
+    assert disagreements(path, tmp_path) == []
+    book = load(path, values=False)
+    data = book["RD data"]
+    rates = [
+        cell
+        for row in data.iter_rows()
+        for cell in row
+        if cell.data_type == "n" and cell.value in (pytest.approx(90.33 * 1.12 / 100),)
+    ]
+    assert rates  # the seed's lowest rate, as bit/pixel
+    for cell in rates:
+        cell.value = cell.value * 1.5
+    book.save(tmp_path / "edited.xlsx")
+    anew = load(recalculate(tmp_path / "edited.xlsx", tmp_path), values=True)["Seeds"]
+    before = load(path, values=True)["Seeds"]
+    top = next(row[0].row for row in before.iter_rows() if row[0].value == "Sequence") + 1
+    mean, deviation = (f"{column}{top}" for column in "FI")
+    assert anew[mean].value > before[mean].value + 0.001
+    assert anew[deviation].value > before[deviation].value + 0.001

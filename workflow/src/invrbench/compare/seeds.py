@@ -31,6 +31,7 @@ COLUMNS = (
 )  # fmt: skip
 BD_RATE = "bd_rate_percent"
 POINT, COMPARISON, MEAN = "point", "bd-rate", "bd-rate mean"  # kinds of rows
+MEMBERS = "members"  # of a BD-rate's row, no column: the rows of bd.tsv it is over, by seed
 INDISTINCT = "not distinguishable from 0"
 
 
@@ -194,7 +195,8 @@ def seed_rows(
         headline_metric: decides which anchor configuration is the strongest.
 
     Returns:
-        Rows of :data:`COLUMNS`; none if no codec was trained with several seeds.
+        Rows of :data:`COLUMNS`, those of BD-rates with :data:`MEMBERS`; none if no codec was
+        trained with several seeds.
     """
     conditions = next((str(row["conditions"]) for row in rows if row.get("conditions")), "")
     found = [*_point_rows(curves, columns), *_bd_rows(rows, headline_metric)]
@@ -287,13 +289,14 @@ def _bd_row(row: Row, members: Sequence[Sequence[Row]]) -> Row:
         row: a comparison, or a mean over sequences.
         members: by sequence of it, the rows of the single seeds.
     """
-    by_seed: dict[str, dict[str, float]] = {}
+    by_seed: dict[str, dict[str, Row]] = {}
     for single in (each for seeds in members for each in seeds if is_usable(each)):
-        by_seed.setdefault(single["seed"], {})[single["sequence"]] = single[BD_RATE]
-    held = [set(values) for values in by_seed.values()]
+        by_seed.setdefault(single["seed"], {})[single["sequence"]] = single
+    held = [set(singles) for singles in by_seed.values()]
     shared = sorted(set.intersection(*held)) if held else []
-    means = [math.fsum(values[s] for s in shared) / len(shared) for values in by_seed.values()]
-    found = spread(means if shared else [], int(row["seeds_total"] or len(by_seed)))
+    used = {seed: [of[s] for s in shared] for seed, of in by_seed.items()} if shared else {}
+    means = [math.fsum(each[BD_RATE] for each in of) / len(of) for of in used.values()]
+    found = spread(means, int(row["seeds_total"] or len(by_seed)))
     stated = _stated(found)
     remarks = [stated["remark"]] if stated["remark"] else []
     if not shared:
@@ -314,4 +317,5 @@ def _bd_row(row: Row, members: Sequence[Sequence[Row]]) -> Row:
         "anchor": row["anchor"],
         "anchor_configuration": row["anchor_configuration"],
         "quantity": row["metric"],
+        MEMBERS: used,
     } | (stated | {"remark": "; ".join(remarks)})

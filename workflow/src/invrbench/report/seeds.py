@@ -1,9 +1,10 @@
 """What the report says of several training seeds: tables of BD-rates and of points over them."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 from invrbench.compare.curves import BD_METRICS, CurveKey, is_number, pooled_seed
-from invrbench.compare.seeds import COMPARISON, MEAN, MIN_SEEDS, POINT, seed_rows
+from invrbench.compare.seeds import COMPARISON, MEAN, MEMBERS, MIN_SEEDS, POINT, seed_rows
 from invrbench.compare.table import OVERALL, POINT_COLUMNS, STRONGEST, Row
 from invrbench.report.cells import BLANK, Cell, Column, Table, number, reason, text
 from invrbench.report.content import Report, rounded
@@ -35,34 +36,61 @@ def rows_over_seeds(report: Report) -> list[Row]:
     return seed_rows(report.curves, report.rows, columns, report.info.headline_metrics[0])
 
 
-def bd_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
+def compared_over_seeds(report: Report, rows: Iterable[Row]) -> list[Row]:
     """Every comparison that a seed has a number for: overall, per class, then per sequence."""
+    headline = report.info.headline_anchor
+    chosen = [row for row in rows if row["kind"] in (MEAN, COMPARISON) and row["n_used"]]
+    chosen.sort(
+        key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN, row["anchor"] != headline)
+    )
+    return chosen
+
+
+def bd_over_seeds(report: Report, compared: Iterable[Row]) -> Table:
+    """BD-rates over seeds with what each seed gives.
+
+    Args:
+        report: the content.
+        compared: see :func:`compared_over_seeds`.
+    """
+    compared = list(compared)
+    seeds = seeds_of(compared)
     columns = (
         Column("Sequence", 26, "left"),
         Column("Tested", 36, "left"),
         Column("Anchor", 36, "left"),
         Column("Metric", 15, "left"),
         *_STATISTICS,
-    )
-    headline = report.info.headline_anchor
-    chosen = [row for row in rows if row["kind"] in (MEAN, COMPARISON) and row["n_used"]]
-    chosen.sort(
-        key=lambda row: (row["class"] != OVERALL, row["kind"] != MEAN, row["anchor"] != headline)
+        *(Column(f"Seed {seed}", 11) for seed in seeds),
     )
     lines = tuple(
         (
             *map(text, (_place(row), _tested(report, row), _anchor(report, row))),
             text(metric(row["quantity"]).label),
             *_statistics(row, _PERCENT, share=0.01),
+            *(_seed_cell(row, seed) for seed in seeds),
         )
-        for row in chosen
+        for row in compared
     )
     title = "BD-rate over training seeds"
-    rest = (
-        "Comparisons without a usable seed stand in seeds.tsv, with the reason. This sheet holds "
-        "values as measured: after an edit, sheet BD computes its BD-rates anew, this one does not."
-    )
+    rest = "Comparisons without a usable seed stand in seeds.tsv, with the reason."
     return Table("seeds-bd", title, columns, lines, notes=(_NOTE, rest))
+
+
+def seeds_of(compared: Iterable[Row]) -> list[str]:
+    """The seeds that some row has a number of."""
+    found = {seed for row in compared for seed in row[MEMBERS]}
+    return sorted(found, key=lambda seed: (len(seed), seed))
+
+
+def seed_mean(members: Sequence[Row]) -> float:
+    """The mean BD-rate of one seed over sequences, as a fraction."""
+    return rounded(math.fsum(row["bd_rate_percent"] for row in members) / len(members) / 100)
+
+
+def _seed_cell(row: Row, seed: str) -> Cell:
+    members = row[MEMBERS].get(seed)
+    return number(seed_mean(members) if members else None, _PERCENT, "–")
 
 
 def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
