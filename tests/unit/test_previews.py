@@ -1,13 +1,18 @@
 """Kept previews are small, lossless, of the right frames, and never those of another decode."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from invrbench.digest import write_json
+from invrbench.errors import RecordError
+from invrbench.report.page.sources import gather
 from invrbench.results import execute, previews
 from invrbench.results.plan import Plan, Point, load_plan
+from invrbench.results.points import collect_points
 from invrbench.results.previews import read_previews, source_previews, write_previews
 from invrbench.results.records import read_record, write_record
 from invrbench.results.sources import prepare_source
@@ -185,3 +190,43 @@ def test_nothing_is_kept_of_a_sequence_of_which_nothing_may_be_published(plan: P
     execute.decode(plan.root, secret, repeat="")
     assert kept(plan, secret) is None
     assert not (plan.root / point.address.folder / previews.FOLDER).exists()
+
+
+def test_the_page_is_told_of_previews_frames_and_where_results_lie(plan: Plan) -> None:
+    [point] = plan.points
+    execute.decode(plan.root, point, repeat="")
+    execute.measure(plan.root, point, "picture", repeat="")
+    told = gather(plan, collect_points(plan))
+    files = told.points[point.address.folder.as_posix()]
+    assert told.root == "../.."  # from reports/own/
+    assert files.previews is not None and files.frames.startswith("frame\tpsnr_y_db")
+    assert list(told.sequences) == ["bunny-mini@0+3"]
+    assert told.sequences["bunny-mini@0+3"].md5 != files.previews.md5
+
+
+def test_the_page_is_told_of_no_preview_once_nothing_may_be_published(plan: Plan) -> None:
+    [point] = plan.points
+    execute.decode(plan.root, point, repeat="")
+    execute.measure(plan.root, point, "picture", repeat="")
+    secret = replace(point, source=replace(point.source, may_publish="no"))
+    told = gather(replace(plan, points=(secret,)), collect_points(plan))
+    assert told.points[point.address.folder.as_posix()].previews is None
+    assert told.sequences == {}
+
+
+def test_the_page_is_told_what_a_failed_step_said_and_not_where(plan: Plan) -> None:
+    [point] = plan.points
+    folder = plan.root / point.address.folder
+    (folder / "bitstream.bin").write_bytes(b"not what its record describes")
+    with pytest.raises(RecordError):
+        execute.decode(plan.root, point, repeat="invrbench decode it")
+    failed = folder / "decode.failed.json"
+    record = json.loads(failed.read_text())
+    write_json(failed, record | {"log_tail": f"{plan.root}/anchors/x.py: no"})
+    [row] = rows = collect_points(plan)
+    assert "bitstream.bin is not the file" in row["reason"]
+    assert str(plan.root) not in row["reason"]
+    [failure] = gather(plan, rows).points[point.address.folder.as_posix()].failures
+    assert failure.step == "decode" and failure.repeat == "invrbench decode it"
+    assert failure.log_tail == "anchors/x.py: no"
+    assert str(plan.root) not in failure.reason
