@@ -514,3 +514,36 @@ def test_package_without_encoder_cannot_be_encoded_again(
 ) -> None:
     assert main(["crosscheck", PACKAGE, "--reencode"]) == EXIT_FAILED
     assert "`invrbench pack --with-encoder`" in capsys.readouterr().err
+
+
+def test_distance_to_the_uncompressed_model_is_measured_against_its_packed_bitstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "bench"
+    root.mkdir()
+    contributions.lay(root)
+    conditions = contributions.CONDITIONS.partition('  - {sequences: ["bunny')[0]
+    conditions = conditions.replace(f"[rival, {CODEC}]", f"[{CODEC}]").replace("rival", CODEC)
+    conditions = conditions.replace("[picture]", "[picture, render]")
+    conditions += f"uncompressed: block2\ngrids: {{{CODEC}: {{block: [8, 2]}}}}\n"
+    (root / "ctc" / "mini.yaml").write_text(conditions)
+    monkeypatch.chdir(root)
+    main(["new", CODEC])
+    assert main(["source", STILL]) == 0
+    for block in (8, 2):
+        contributions.code(f"{STILL}/{CODEC}/any/block{block}")
+    for block in (8, 2):
+        assert main(["measure-point", f"{STILL}/{CODEC}/any/block{block}", "render"]) == 0
+    assert main(["pack", CODEC]) == 0
+    assert main(["crosscheck", PACKAGE, "--report", "found", "--jobs", "1"]) == 0
+    report = json.loads((root / "found" / "crosscheck.json").read_text())
+    assert report["counts"]["bit-exact"] == 2
+    values = {
+        (point["name"], value["column"]): value
+        for point in report["points"]
+        for value in point["values"]
+    }
+    coarse = values[f"{STILL} block8", "psnr_y_render_db"]
+    assert coarse["measured"] == coarse["claimed"] > 20
+    itself = values[f"{STILL} block2", "psnr_y_render_db"]
+    assert (itself["claimed"], itself["measured"], itself["difference"]) == (None, None, 0)
