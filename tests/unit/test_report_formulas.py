@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import xlsxwriter
+from invrbench.compare.ablation import ablation_rows
 from invrbench.compare.bd import bd
-from invrbench.compare.curves import normalised
+from invrbench.compare.curves import group_curves, normalised
 from invrbench.compare.table import add_rate_vs_anchor, bd_rows
 from invrbench.errors import CompareError
 from invrbench.report.sheets.formula import FUNCTIONS, Pen, Range, call, constant
@@ -341,6 +342,79 @@ def column_is_live(sheet: Any, cell: Any) -> bool:
     heads = [each.value for each in sheet[cell.row] if each.value in ("Cubic", "Akima")]
     above = [sheet.cell(row, cell.column).value for row in range(1, cell.row)]
     return not heads and not {"Cubic", "Akima"} & {str(each) for each in above}
+
+
+def crowded_points() -> list[dict[str, Any]]:
+    """Three seeds of one codec, a variant of another, and two curves of a third."""
+    rows = points()
+    for index, sequence in enumerate((BUNNY, "bikes-mini@76+32")):
+        for seed in (1, 2):
+            for each in curve(points(), sequence, "hnerv"):
+                shift = 0.11 * seed + 0.07 * index - (9 if (seed, index) == (2, 1) else 0)
+                rows.append(each | {"seed": seed} | {"psnr_y_db": each["psnr_y_db"] + shift})
+        for each in curve(points(), sequence, "ffnerv"):
+            rows.append(each | {"variant": "noflow", "bpp": each["bpp"] * 1.13})
+    for sequence in ("flower", "bikes-still"):
+        for name, factor in (("Q1", 1.0), ("Q2", 1.21)):
+            for each in curve(points(), sequence, "inric"):
+                changes = {"curve": name, "rate_point": f"{name}_{each['rate_point']}"}
+                changes |= {"bpp": each["bpp"] * factor, "psnr_y_db": each["psnr_y_db"] + factor}
+                rows.append(each | changes)
+    for each in rows:
+        if each["codec"] == "ffnerv" and each["variant"]:
+            each["rate_kbps"] *= 1.13
+    return [each for each in rows if each["codec"] != "inric" or each["curve"]]
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    path = tmp_path_factory.mktemp("crowded") / "results.xlsx"
+    hulls = {"inric": {"hull": "Q*"}}
+    checked = normalised(crowded_points())
+    table = bd_rows(checked, metrics=METRICS, hulls=hulls)
+    ablation = ablation_rows(group_curves(checked, hulls), ("psnr_y_db", "ms_ssim_y_db"))
+    about = info(metrics=METRICS, hulls=hulls)
+    write_workbook(path, checked, table, about, ablation=ablation)
+    return path, table
+
+
+@needs_office
+def test_seeds_variants_and_hulls_are_computed_in_the_workbook_too(
+    crowded: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    path, table = crowded
+    assert disagreements(path, tmp_path) == []
+    assert {row["seed"] for row in table} >= {"0", "1", "2", "mean of 3"}
+    assert any(row["curve"] == "hull" and row["bd_rate_percent"] is not None for row in table)
+    book = load(path, values=False)
+    for name, letter in (("BD", "J"), ("Ablation", "F")):
+        cells = [cell for cell in book[name][letter] if "%" in cell.number_format]
+        assert len(cells) > 3
+        assert all(cell.data_type == "f" for cell in cells), name
+
+
+@needs_office
+def test_a_seed_that_an_edit_makes_useless_leaves_the_mean_over_seeds(
+    crowded: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    values = load(crowded[0], values=True)
+    sheet = values["BD"]
+    at = next(
+        row[0].row
+        for row in sheet.iter_rows()
+        if (row[0].value, row[3].value, row[8].value) == (BUNNY, "mean of 3", "PSNR-Y")
+    )
+    assert [sheet[f"D{at - back}"].value for back in (3, 2, 1)] == ["seed 0", "seed 1", "seed 2"]
+    seeds = [sheet[f"J{at - back}"].value for back in (3, 2, 1)]
+    assert sheet[f"J{at}"].value == pytest.approx(sum(seeds) / 3, abs=1e-12)
+    data = values["RD data"]
+    first = next(
+        cell.row for cell in data["B"] if "seed 1" in str(cell.value) and "HNeRV" in cell.value
+    )
+    assert data[f"A{first}"].value == BUNNY
+    found = edited(crowded[0], "RD data", {f"F{first + 1}": 10.0}, tmp_path)["BD"]
+    assert found[f"J{at - 2}"].value == "non-monotone"
+    assert found[f"J{at}"].value == pytest.approx((seeds[0] + seeds[2]) / 2, abs=1e-12)
 
 
 @needs_office

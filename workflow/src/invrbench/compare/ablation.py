@@ -1,6 +1,7 @@
 """Each codec's tools, off one at a time: its variants against the codec with all of them on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -8,7 +9,7 @@ from invrbench.compare.curves import Curve, CurveKey, is_number
 from invrbench.compare.table import Row, compare_curves
 
 COLUMNS = (
-    "sequence", "configuration", "codec", "variant", "curve", "seed", "metric",
+    "sequence", "view_set", "configuration", "codec", "variant", "curve", "seed", "metric",
     "bd_rate_percent", "bd_quality", "overlap", "status", "reason",
     "kmac_per_pixel", "kmac_per_pixel_all_on", "fit_seconds", "fit_seconds_all_on",
     "decode_seconds", "decode_seconds_all_on",
@@ -41,6 +42,19 @@ def ablation_rows(curves: Sequence[Curve], metrics: Sequence[str]) -> list[Row]:
                 row[f"{cost}_all_on"] = _median(base, cost)
             rows.append(row)
     return rows
+
+
+def compared_keys(row: Row) -> tuple[CurveKey, CurveKey]:
+    """The curves behind a row: the codec with all tools on, and its variant."""
+    all_on = CurveKey(
+        sequence=row["sequence"],
+        view_set=row["view_set"],
+        codec=row["codec"],
+        configuration=row["configuration"],
+        curve=row["curve"],
+        seed=row["seed"],
+    )
+    return all_on, replace(all_on, codec=f"{row['codec']}+{row['variant']}")
 
 
 def _pairing(key: CurveKey) -> tuple[str, ...]:

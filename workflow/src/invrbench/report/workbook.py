@@ -20,7 +20,7 @@ from invrbench.report.sheets.configuration import write_configurations
 from invrbench.report.sheets.csv_files import csv_files
 from invrbench.report.sheets.experiment import write_ablation, write_experiment
 from invrbench.report.sheets.full import write_complexity, write_full, write_self_reported
-from invrbench.report.sheets.rd_data import write_rd_data
+from invrbench.report.sheets.rd_data import RdData, write_rd_data
 from invrbench.report.sheets.reference import (
     write_coverage,
     write_definitions,
@@ -73,14 +73,14 @@ def write_workbook(
     book = Book(workbook, Report(points, rows, info))
     given = {"Experiment": verdicts or info.figures, "Views": views, "Pictures": pictures}
     book.reserve("Summary", *(name for name, content in given.items() if content), "Full")
-    _write_computations(book)
+    data = _write_computations(book, ablation)
     write_summary(book)
     write_experiment(book, verdicts, path.parent / "plots")
     write_views(book, views)
     write_pictures(book, pictures)
     write_full(book)
     write_seeds(book)
-    write_ablation(book, ablation)
+    write_ablation(book, ablation, data)
     write_complexity(book)
     write_self_reported(book)
     write_coverage(book)
@@ -92,11 +92,12 @@ def write_workbook(
     return csv_files(book)
 
 
-def _write_computations(book: Book) -> None:
+def _write_computations(book: Book, ablation: Sequence[Row]) -> RdData:
     """Fill the sheets in which BD-rates are computed, before those that refer to them."""
     write_configurations(book)
     book.reserve(BD_SHEET, CHARTS_SHEET)
     pairs = comparisons(book)
-    data = write_rd_data(book, wanted_knots(pairs))
+    data = write_rd_data(book, wanted_knots(pairs, ablation))
     write_charts(book, data)
     write_comparisons(book, pairs, data)
+    return data

@@ -1,5 +1,6 @@
 """What all sheets share: cell formats, page set-up, and how numbers and reasons are written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,6 +208,26 @@ class Book:
 
 def _row_key(row: Row) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in _ROW_NAMES)
+
+
+def fold_workings(
+    book: Book, sheet: Any, row: int, start: int, heads: Sequence[str], width: float = 9
+) -> None:
+    """Head columns of workings, and fold them away; the button that unfolds them stands behind.
+
+    Args:
+        book: the workbook.
+        sheet: where.
+        row: of the headings.
+        start: first column.
+        heads: one per column.
+        width: of the columns.
+    """
+    look, stop = book.head(align="left"), start + len(heads)
+    for index, text in enumerate(heads):
+        sheet.beneath.write_string(row, start + index, text, look)
+    sheet.set_column(start, stop - 1, width, None, {"level": 1, "hidden": True})
+    sheet.set_column(stop, stop, width, None, {"collapsed": True})
 
 
 def _escaped(text: str) -> str:

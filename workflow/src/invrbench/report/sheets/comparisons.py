@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from invrbench.compare.ablation import compared_keys
 from invrbench.compare.bd import MIN_OVERLAP
 from invrbench.compare.curves import Curve, CurveKey, is_number, is_pooled
 from invrbench.compare.table import (
@@ -20,7 +21,7 @@ from invrbench.compare.table import (
 )
 from invrbench.report.content import rounded
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, MEAN_FILL, Book
+from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, fold_workings
 from invrbench.report.sheets.formula import (
     Pen,
     Range,
@@ -32,7 +33,7 @@ from invrbench.report.sheets.formula import (
     quoted,
 )
 from invrbench.report.sheets.rd_data import RdData
-from invrbench.report.sheets.workings import PairPlaces, lay_pair
+from invrbench.report.sheets.workings import PAIR_LINE_HEADS, PairPlaces, lay_pair
 
 SHEET = "BD"
 _COLUMNS = (
@@ -44,11 +45,6 @@ _CLASS, _SEED, _CONFIGURATION, _HARDEST, _BD, _OVERLAP, _QUALITY, _SPREAD, _REAS
     1, 3, 6, 7, 9, 10, 11, 12, 14,
 )  # fmt: skip
 _WORKINGS = len(_COLUMNS) + 1
-_WORKING_HEADS = (
-    "low", "high", "check",
-    *(f"{what}, {curve} at {end}" for what in ("knot", "offset", "integral")
-      for end in ("low", "high") for curve in ("reference", "tested")),
-)  # fmt: skip
 _GROUP = ("view_set", "configuration", "anchor", "test", "curve", "metric")
 _ROLES = ("proposal", "published", "anchor")
 _YES, _NO_CLASS = "yes", "–"
@@ -97,12 +93,17 @@ def _anchor(anchors: dict[CurveKey, Curve], row: Row) -> Curve | None:
     return next((anchors[key] for key in keys if key in anchors), None)
 
 
-def wanted_knots(pairs: Sequence[Comparison]) -> dict[CurveKey, set[str]]:
-    """By curve: the metrics it is compared by."""
+def wanted_knots(
+    pairs: Sequence[Comparison], ablation: Sequence[Row] = ()
+) -> dict[CurveKey, set[str]]:
+    """By curve: the metrics it is compared by, here and in rows of ablation.tsv."""
     wanted: dict[CurveKey, set[str]] = {}
     for pair in pairs:
         for curve in (pair.anchor, pair.test):
             wanted.setdefault(curve.key, set()).add(pair.row["metric"])
+    for row in ablation:
+        for key in compared_keys(row) if is_number(row["bd_rate_percent"]) else ():
+            wanted.setdefault(key, set()).add(row["metric"])
     return wanted
 
 
@@ -137,11 +138,7 @@ def _write_heads(book: Book, sheet: Any, row: int) -> None:
         sheet.set_column(index, index, width)
         sheet.write_string(row, index, text, book.head())
     sheet.set_row(row, 28)
-    stop = _WORKINGS + len(_WORKING_HEADS)
-    sheet.set_column(_WORKINGS, stop - 1, 9, None, {"level": 1, "hidden": True})
-    sheet.set_column(stop, stop, 9, None, {"collapsed": True})
-    for index, text in enumerate(_WORKING_HEADS):
-        sheet.beneath.write_string(row, _WORKINGS + index, text, book.head(align="left"))
+    fold_workings(book, sheet, row, _WORKINGS, PAIR_LINE_HEADS)
 
 
 def _groups(book: Book) -> dict[tuple[Any, ...], list[Row]]:
@@ -217,19 +214,15 @@ def _write_single(
     """BD-rate and overlap of two curves, from their knots where both stand on RD data."""
     pairs, data = sources
     pair = pairs.get(id(each))
-    knots = [
-        data.knots.get((curve.key, each["metric"]))
-        for curve in ((pair.anchor, pair.test) if pair else ())
-    ]
-    sides = [found for found in knots if found is not None]
-    if len(sides) < 2 or sides[0][0] != sides[1][0]:  # none, or of unlike rates
+    sides = data.pair(pair.anchor.key, pair.test.key, each["metric"]) if pair else None
+    if sides is None:
         shown = each["overlap"] if is_number(each["bd_rate_percent"]) else None
         book.number(sheet, (row, _OVERLAP), shown, "0%", align="center")
         book.bd(sheet, (row, _BD), each)
         return
     places = PairPlaces.line(row, _WORKINGS, overlap=_OVERLAP)
     share = Pen(sheet, book.style(num_format="0%", align="center"))
-    laid = lay_pair(book.pen(sheet), places, sides[0][1], sides[1][1], overlap_pen=share)
+    laid = lay_pair(book.pen(sheet), places, *sides, overlap_pen=share)
     book.bd(sheet, (row, _BD), each, formula=laid.bd_rate)
 
 

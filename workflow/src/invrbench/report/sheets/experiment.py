@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from invrbench.compare.ablation import compared_keys
+from invrbench.compare.curves import is_number
 from invrbench.compare.findings import FAILS, HOLDS, Verdict
-from invrbench.compare.table import Row
+from invrbench.compare.table import HEADLINE_METHOD, Row
 from invrbench.report.info import shown_verdict
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, Book
+from invrbench.report.sheets.base import GREY, Book, fold_workings
+from invrbench.report.sheets.rd_data import RdData
+from invrbench.report.sheets.workings import PAIR_LINE_HEADS, PairPlaces, lay_pair
 
+_BD, _WORKINGS = 5, 13  # columns of sheet Ablation
 _CLAIM_WIDTH, _NUMBERS_WIDTH = 44, 52
 _FIGURE_SCALE = 0.75
 # a height of its own keeps a row, and a picture that spans rows, as high in every reader
@@ -78,8 +83,14 @@ def _write_verdicts(book: Book, sheet: Any, row: int, verdicts: Sequence[Verdict
     return row + 2
 
 
-def write_ablation(book: Book, rows: Sequence[Row]) -> None:
-    """Write every variant against its codec with all tools on, if variants were run."""
+def write_ablation(book: Book, rows: Sequence[Row], data: RdData) -> None:
+    """Write every variant against its codec with all tools on, if variants were run.
+
+    Args:
+        book: the workbook.
+        rows: rows of ablation.tsv.
+        data: where the curves stand.
+    """
     if not rows:
         return
     info = book.report.info
@@ -95,6 +106,8 @@ def write_ablation(book: Book, rows: Sequence[Row]) -> None:
     for column, text in enumerate(heads):
         sheet.write_string(row, column, text, book.head())
     sheet.set_row(row, 50)
+    fold_workings(book, sheet, row, _WORKINGS, ("overlap", *PAIR_LINE_HEADS))
+    sheet.print_area(0, 0, row + len(rows), len(heads) - 1)
     for entry in rows:
         row += 1
         texts = (
@@ -103,10 +116,25 @@ def write_ablation(book: Book, rows: Sequence[Row]) -> None:
         )  # fmt: skip
         for column, text in enumerate(texts):
             sheet.write_string(row, column, text, book.style())
-        book.bd(sheet, (row, 5), entry | {"n_total": None})
+        _write_comparison(book, sheet, row, entry, data)
         costs = ("kmac_per_pixel", "fit_seconds", "decode_seconds")
         for index, cost in enumerate(costs):
             text = "0.00" if cost == "kmac_per_pixel" else "0.0"
             for side, name in enumerate((cost, f"{cost}_all_on")):
                 at = (row, 6 + 2 * index + side)
                 book.number(sheet, at, entry[name], text, "not stated", align="center")
+
+
+def _write_comparison(book: Book, sheet: Any, row: int, entry: Row, data: RdData) -> None:
+    """The BD-rate of a variant, from the knots on RD data, or its reason."""
+    all_on, variant = compared_keys(entry)
+    full = entry | {
+        "class": "", "test": variant.codec, "anchor": all_on.codec,
+        "anchor_configuration": all_on.configuration, "method": HEADLINE_METHOD, "n_total": None,
+    }  # fmt: skip
+    formula = None
+    sides = data.pair(all_on, variant, entry["metric"])
+    if sides and is_number(entry["bd_rate_percent"]):
+        places = PairPlaces.line(row, _WORKINGS + 1, overlap=_WORKINGS)
+        formula = lay_pair(book.pen(sheet), places, *sides).bd_rate
+    book.bd(sheet, (row, _BD), full, formula=formula)

@@ -12,7 +12,7 @@ from invrbench.compare.bd import CEILINGS
 from invrbench.compare.curves import BD_METRICS, FALLING_METRICS, Curve, CurveKey, Point, is_number
 from invrbench.report.info import PRESENT
 from invrbench.report.metrics import metric
-from invrbench.report.sheets.base import GREY, Book
+from invrbench.report.sheets.base import GREY, Book, fold_workings
 from invrbench.report.sheets.formula import Range
 from invrbench.report.sheets.workings import (
     KNOT_HEADS,
@@ -43,7 +43,10 @@ class Laid:
 
 @dataclass(frozen=True)
 class RdData:
-    """The sheet as it stands: curves by key, and by metric too for hulls; knots alike."""
+    """The sheet as it stands: curves by key, and by metric too for hulls.
+
+    ``knots`` holds by curve and metric which rate its knots are of, and these.
+    """
 
     curves: Mapping[tuple[CurveKey, str], Laid]
     knots: Mapping[tuple[CurveKey, str], tuple[str, Knots]]
@@ -51,6 +54,13 @@ class RdData:
     def curve(self, curve: Curve, column: str) -> Laid | None:
         """A curve's cells; a hull's front differs from metric to metric."""
         return self.curves.get((curve.key, column if curve.is_hull else ""))
+
+    def pair(self, anchor: CurveKey, test: CurveKey, column: str) -> tuple[Knots, Knots] | None:
+        """Knots of two curves by a metric; None without both, or if their rates are unlike."""
+        first, second = self.knots.get((anchor, column)), self.knots.get((test, column))
+        if first is None or second is None or first[0] != second[0]:
+            return None
+        return first[1], second[1]
 
 
 def shown_metrics(book: Book) -> list[str]:
@@ -73,8 +83,7 @@ def write_rd_data(book: Book, wanted: Wanted) -> RdData:
     row += 1
     metrics = shown_metrics(book)
     start = _FIRST_METRIC + len(metrics) + 1
-    stop = start + len(RATE_HEADS) + len(metrics) * len(KNOT_HEADS)
-    _set_columns(sheet, len(metrics), start, stop)
+    _set_columns(sheet, len(metrics))
     _write_heads(book, sheet, row, metrics, start)
     sheet.freeze_panes(row + 1, 3)
     sheet.repeat_rows(row)
@@ -94,12 +103,10 @@ def write_rd_data(book: Book, wanted: Wanted) -> RdData:
     return RdData(curves, knots)
 
 
-def _set_columns(sheet: Any, metrics: int, start: int, stop: int) -> None:
+def _set_columns(sheet: Any, metrics: int) -> None:
     for index, width in enumerate((26, 42, 22, 11, 11)):
         sheet.set_column(index, index, width)
     sheet.set_column(_FIRST_METRIC, _FIRST_METRIC + metrics - 1, 10)
-    sheet.set_column(start, stop - 1, 9, None, {"level": 1, "hidden": True})
-    sheet.set_column(stop, stop, 9, None, {"collapsed": True})
 
 
 def _write_heads(book: Book, sheet: Any, row: int, metrics: list[str], start: int) -> None:
@@ -110,8 +117,7 @@ def _write_heads(book: Book, sheet: Any, row: int, metrics: list[str], start: in
     sheet.set_row(row, 28)
     names = [*RATE_HEADS]
     names += [f"{metric(name).label} {head}" for name in metrics for head in KNOT_HEADS]
-    for index, text in enumerate(names):
-        sheet.beneath.write_string(row, start + index, text, book.head(align="left"))
+    fold_workings(book, sheet, row, start, names)
     title = "Workings: the pieces of every curve, from the points on the left"
     sheet.beneath.write_string(row - 1, start, title, book.style(bold=True))
 

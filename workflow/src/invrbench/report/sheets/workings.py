@@ -41,6 +41,11 @@ RATE_HEADS = ("rate, rising", "log10 rate")
 KNOT_HEADS = ("quality", "step", "secant", "slope", "square", "cube", "integral", "check")
 CUBIC_HEADS = ("P1", "P2", "P3", "mean, a1, b1", "a2, b2", "c0 … c3")
 PAIR_HEADS = ("overlap", "low, high, check", "knot", "offset", "integral")
+PAIR_LINE_HEADS = (
+    "low", "high", "check",
+    *(f"{what}, {curve} at {end}" for what in ("knot", "offset", "integral")
+      for end in ("low", "high") for curve in ("reference", "tested")),
+)  # fmt: skip
 CUBIC_PAIR_HEADS = ("reference", "tested")
 Place = tuple[int, int]
 OK = "ok"
@@ -119,7 +124,7 @@ class PairPlaces:
 
     @classmethod
     def line(cls, row: int, column: int, *, overlap: int) -> "PairPlaces":
-        """In one row and 15 columns; the overlap stands in a column of its own."""
+        """In one row and the columns of ``PAIR_LINE_HEADS``; the overlap in a column of its own."""
         low, high, check, *rest = ((row, column + offset) for offset in range(15))
         knots, offsets, integrals = (tuple(rest[start : start + 4]) for start in (0, 4, 8))
         return cls((row, overlap), low, high, check, knots, offsets, integrals)
