@@ -30,7 +30,9 @@ from invrbench.report.crosscheck import (
     tolerances_table,
 )
 from invrbench.report.word import write_docx
+from invrbench.results.crosscheck import DIFFERS, FAILED
 
+MAX_POINTS = 120  # that a document lists one by one
 ORGANISATION = (
     "INTERNATIONAL ORGANISATION FOR STANDARDISATION",
     "ORGANISATION INTERNATIONALE DE NORMALISATION",
@@ -89,8 +91,15 @@ def _blocks(check: Crosscheck) -> Iterable[Block]:
         "md5 of its bitstream and of its decoded frames are those that were claimed and no "
         "claimed value is contradicted."
     )
-    yield Tabled(_verdicts(check), "Verdicts", is_small=len(check.checked) > 40)
-    for name in headline_metrics(check):
+    short = _unconfirmed(check) if len(check.checked) > MAX_POINTS else check
+    if short is not check:
+        yield Words(
+            f"Of the {len(check.checked)} points those that are not confirmed are listed here; "
+            "crosscheck.xlsx and crosscheck.tsv hold all of them."
+        )
+    if short.checked:
+        yield Tabled(_verdicts(short), "Verdicts", is_small=len(short.checked) > 40)
+    for name in headline_metrics(check) if short is check else ():
         yield Tabled(_metric(check, name), f"{label(name)}, claimed and measured")
     yield Tabled(tolerances_table(check), "Tolerances of the compared values")
     yield Heading("BD-rate")
@@ -105,6 +114,12 @@ def _blocks(check: Crosscheck) -> Iterable[Block]:
     yield Commands(tuple(_commands(check)))
     yield Heading("Intellectual property")
     yield _ask("statement of the cross-checker's company, if any")
+
+
+def _unconfirmed(check: Crosscheck) -> Crosscheck:
+    """The cross-check with the points alone that contradict their claims, the first of them."""
+    apart = [each for each in check.checked if each.verdict in (DIFFERS, FAILED)]
+    return replace(check, checked=tuple(apart[:MAX_POINTS]))
 
 
 def _columns(table: Table, heads: Iterable[str]) -> Table:

@@ -24,7 +24,7 @@ from invrbench.codec.runner import Order, VerbRun, run_decode, workspace
 from invrbench.codec.sandbox import strongest_level
 from invrbench.ctc.sequences import Sequence as SequenceEntry
 from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
-from invrbench.digest import digest_value
+from invrbench.digest import digest_value, md5_file
 from invrbench.errors import (
     BusyError,
     InputError,
@@ -257,6 +257,7 @@ class Session:
         self.head = head
         self.limits = limits
         self.base = root / paths.CROSSCHECKING / package.md5
+        self.folder = self.base / "package" / package.folder
         self.space = self.base / "jobs"  # of this check alone, so that a killed one's can go
         self.fault = ""
         self.manifest: Manifest | None = None
@@ -276,7 +277,6 @@ class Session:
             BusyError: the same package is being checked already.
         """
         self.base.mkdir(parents=True, exist_ok=True)
-        folder = self.base / "package"
         with (self.base / ".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -286,7 +286,7 @@ class Session:
                     "for it, or stop it."
                 ) from None
             self._clear()
-            _, self._damaged = unpack(self.package, folder)
+            _, self._damaged = unpack(self.package, self.folder.parent)
             self.attach()
             try:
                 yield self
@@ -294,14 +294,13 @@ class Session:
                 self._clear()
 
     def _clear(self) -> None:
-        for folder in (self.base / "package", self.space):
+        for folder in (self.folder.parent, self.space):
             shutil.rmtree(folder, ignore_errors=True)
 
     def attach(self) -> None:
         """Read the decoder of the package, which another process may have unpacked."""
-        folder = self.base / "package" / self.package.folder
         try:
-            self.manifest = read_manifest(folder)[folder.name]
+            self.manifest = read_manifest(self.folder)[self.folder.name]
             verb_digest(self.manifest, "decode")
         except InputError as error:
             self.fault = f"the packed decoder cannot be run: {error}"
@@ -397,7 +396,7 @@ class Session:
             return Checked(claim, FAILED, f"the package lacks {claim.file}")
         if claim.file in self._damaged:
             return Checked(claim, FAILED, f"{claim.file} was damaged on its way")
-        found = self.package.md5_of(claim.file)
+        found = md5_file(self.folder / claim.file)
         if found != claim.first["bitstream_md5"]:
             whose = self._owners.get(found)
             belongs = f", the bitstream claimed for {whose}" if whose else ""
@@ -634,10 +633,10 @@ class Session:
     # ---- single frames
 
     def _claimed_frames(self, claim: Claim) -> dict[str, dict[str, list[float | None]]] | None:
-        member = claim.file.removesuffix(".bin") + ".frames.tsv"
-        if member not in self.package.members:
+        path = (self.folder / claim.file).with_suffix(".frames.tsv")
+        if not path.is_file():
             return None
-        return read_frames_table(self.package.read(member).decode("utf-8", errors="replace"))
+        return read_frames_table(path.read_text(encoding="utf-8", errors="replace"))
 
     def _head_pairs(
         self, claim: Claim, measured: Mapping[str, Any], asked: "Asked"

@@ -69,8 +69,7 @@ def encode_again(
     Raises:
         ManifestError: the packed encoder is no codec folder.
     """
-    folder = session.base / "package" / session.package.folder / ENCODER
-    manifest = read_manifest(folder)[ENCODER]
+    manifest = read_manifest(session.folder / ENCODER)[ENCODER]
     start = time.monotonic()
     for claim in claims:
         why_not = session.why_not(claim)
