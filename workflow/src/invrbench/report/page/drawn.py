@@ -19,7 +19,7 @@ from invrbench.report.content import Report
 from invrbench.report.info import PRESENT
 from invrbench.report.metrics import metric
 from invrbench.report.page.names import folder_of, seed_of
-from invrbench.report.page.sources import PageSources
+from invrbench.report.page.sources import PUBLISHABLE, PageSources
 from invrbench.report.plots import Look
 from invrbench.report.sheets.reference import point_format
 
@@ -148,7 +148,7 @@ def sequence_json(name: str, report: Report) -> Json:
         "id": name,
         "rate": "bpp" if still else "rate_kbps",
         "about": about,
-        "publish": entry is not None and entry.may_publish == "frames",
+        "publish": None if entry is None else entry.may_publish == PUBLISHABLE,
     }
 
 

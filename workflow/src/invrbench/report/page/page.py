@@ -29,7 +29,10 @@ MAX_BYTES = 15_000_000
 PICTURE_BYTES = 8_000_000  # base64 text of the pictures, at most
 _SPARE = 100_000  # bytes below the limit
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("core.js", "curves.js", "tables.js", "viewer.js", "panel.js", "main.js")
+_SCRIPTS = (
+    *("core", "plots", "rates", "frames", "costs", "tables"),
+    *("viewer", "gestures", "slices", "panel", "main"),
+)
 _DRAWING = 'document.dispatchEvent(new Event("plots"));'  # after Plotly, before the pictures
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -128,7 +131,7 @@ def plotly_bundle() -> str:
 
 def own_script() -> str:
     """The page's own scripts as one, in a scope of its own."""
-    parts = "\n".join(_asset(name) for name in _SCRIPTS)
+    parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 

@@ -20,7 +20,8 @@ function make(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined)
+      node.setAttribute(name, value);
   }
   for (const child of children.flat()) {
     if (child !== null && child !== undefined) node.append(child);
@@ -29,11 +30,15 @@ function make(tag, attributes = {}, ...children) {
 }
 
 // Plotly reads a little markup in its texts; none of ours is meant as such.
-const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const plain = (text) =>
+  String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 function wrapped(text, width) {
   const lines = [""];
-  for (const word of String(text).split(" ")) {
+  const words = String(text)
+    .split(" ")
+    .flatMap((word) => word.match(new RegExp(`.{1,${width}}`, "gu")) ?? []);
+  for (const word of words) {
     const line = lines[lines.length - 1];
     if (line && line.length + word.length + 1 > width) lines.push(word);
     else lines[lines.length - 1] = line ? `${line} ${word}` : word;
@@ -58,7 +63,9 @@ const rateText = (point, rate) => {
 };
 
 const pointsOf = (curve) => data.points.slice(...curve.points);
-const curveOf = data.curves.flatMap((curve) => Array(curve.points[1] - curve.points[0]).fill(curve));
+const curveOf = data.curves.flatMap((curve) =>
+  Array(curve.points[1] - curve.points[0]).fill(curve),
+);
 const folderOf = (point) => (point.folder < 0 ? null : data.folders[point.folder]);
 const curveById = new Map(data.curves.map((curve) => [curve.id, curve]));
 const sequenceIndex = (id) => data.sequences.findIndex((sequence) => sequence.id === id);
@@ -136,17 +143,33 @@ const oneOf = (value, allowed, otherwise) => (allowed.includes(value) ? value : 
 
 // An address may come from another report: what this one does not have falls back.
 function settle() {
-  state.seq = oneOf(state.seq, data.sequences.map((s) => s.id), DEFAULTS.seq);
+  state.seq = oneOf(
+    state.seq,
+    data.sequences.map((s) => s.id),
+    DEFAULTS.seq,
+  );
   const views = viewSets(state.seq);
   state.views = oneOf(state.views, views, views[0] ?? "");
   for (const name of ["metric", "bdm"]) {
-    state[name] = oneOf(state[name], data.metrics.map((m) => m.id), DEFAULTS[name]);
+    state[name] = oneOf(
+      state[name],
+      data.metrics.map((m) => m.id),
+      DEFAULTS[name],
+    );
   }
   state.costm = oneOf(state.costm, data.headline, DEFAULTS.costm);
   state.conf = oneOf(state.conf, configurations(), "");
   state.x = oneOf(state.x, ["linear", "log"], "linear");
-  state.mode = oneOf(state.mode, MODES.map(([mode]) => mode), "wipe");
-  state.cost = oneOf(state.cost, COSTS.map(([cost]) => cost), "seconds");
+  state.mode = oneOf(
+    state.mode,
+    MODES.map(([mode]) => mode),
+    "wipe",
+  );
+  state.cost = oneOf(
+    state.cost,
+    COSTS.map(([cost]) => cost),
+    "seconds",
+  );
   const zoom = Number(state.zoom);
   state.zoom = String(Number.isFinite(zoom) ? Math.min(Math.max(zoom, 1), 64) : 1);
   const wipe = Number(state.wipe);
@@ -216,7 +239,9 @@ function choice(label, key, options, { id = key, onpick } = {}) {
     place.append(make("option", { value }, text));
   }
   select.value = state[key];
-  select.addEventListener("change", () => (onpick ?? ((value) => update({ [key]: value })))(select.value));
+  select.addEventListener("change", () =>
+    (onpick ?? ((value) => update({ [key]: value })))(select.value),
+  );
   return make("div", { class: "field" }, make("label", { for: select.id }, label), select);
 }
 
@@ -267,9 +292,23 @@ function drawScope() {
   const here = data.sequences[sequenceIndex(state.seq)];
   refill(
     byId("scope"),
-    choice("Sequence", "seq", data.sequences.map((s) => [s.id, s.id])),
-    views.length > 1 || views[0] ? choice("Views", "views", views.map((v) => [v, v || "all"])) : null,
-    choice("Metric", "metric", data.metrics.map((m) => [m.id, m.label])),
+    choice(
+      "Sequence",
+      "seq",
+      data.sequences.map((s) => [s.id, s.id]),
+    ),
+    views.length > 1 || views[0]
+      ? choice(
+          "Views",
+          "views",
+          views.map((v) => [v, v || "all"]),
+        )
+      : null,
+    choice(
+      "Metric",
+      "metric",
+      data.metrics.map((m) => [m.id, m.label]),
+    ),
     configurations().length > 1
       ? choice("Configuration", "conf", [["", "all"], ...configurations().map((c) => [c, c])])
       : null,

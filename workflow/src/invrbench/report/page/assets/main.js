@@ -8,7 +8,11 @@ function drawHead() {
   byId("findings").hidden = !data.tables.findings;
   byId("nav").replaceChildren(
     ...[...document.querySelectorAll("main section:not([hidden])")].map((each) =>
-      make("a", { href: `#${each.id}`, onclick: (event) => jump(event, each) }, each.querySelector("h2").textContent),
+      make(
+        "a",
+        { href: `#${each.id}`, onclick: (event) => jump(event, each) },
+        each.querySelector("h2").textContent,
+      ),
     ),
   );
 }
@@ -26,7 +30,18 @@ function drawSummary(place) {
   place.replaceChildren(
     tableOf(data.tables.headline),
     ...(data.head.notes.length
-      ? [make("details", { open: data.head.notes.length < 5 }, make("summary", {}, `Notes (${data.head.notes.length})`), make("ul", { class: "points" }, data.head.notes.map((note) => make("li", {}, note))))]
+      ? [
+          make(
+            "details",
+            { open: data.head.notes.length < 5 },
+            make("summary", {}, `Notes (${data.head.notes.length})`),
+            make(
+              "ul",
+              { class: "points" },
+              data.head.notes.map((note) => make("li", {}, note)),
+            ),
+          ),
+        ]
       : []),
   );
 }
@@ -37,7 +52,9 @@ function drawFindings(place) {
 
 function drawRun(place) {
   const listed = ["conditions", "sources", "versions"].map((name) => data.tables[name]);
-  const metrics = data.metrics.map((metric) => make("li", {}, make("b", {}, metric.axis), `: ${metric.definition}`));
+  const metrics = data.metrics.map((metric) =>
+    make("li", {}, make("b", {}, metric.axis), `: ${metric.definition}`),
+  );
   place.replaceChildren(
     ...listed.map((table) => make("details", {}, make("summary", {}, table.title), tableOf(table))),
     make("details", {}, make("summary", {}, "Metrics"), make("ul", { class: "points" }, metrics)),
@@ -47,7 +64,26 @@ function drawRun(place) {
 section("summary", TABLES, [], drawSummary);
 section("rd", PLOTS, ["seq", "views", "metric", "conf", "x"], drawRates);
 section("bd", TABLES, ["bdm", "bds", "bdt", "bda", "bdsort"], drawComparisons);
-section("pictures", ALL, ["seq", "views", "metric", "conf", "view", "frame", "a", "b", "mode", "diff", "zoom", "at", "wipe"], drawPictures);
+section(
+  "pictures",
+  ALL,
+  [
+    "seq",
+    "views",
+    "metric",
+    "conf",
+    "view",
+    "frame",
+    "a",
+    "b",
+    "mode",
+    "diff",
+    "zoom",
+    "at",
+    "wipe",
+  ],
+  drawPictures,
+);
 section("slices", ALL, ["seq", "views", "conf", "view", "frame", "a", "b"], drawSlices);
 section("frames", ALL, ["seq", "views", "conf", "view", "fset", "fm", "a", "b"], drawFrames);
 section("cost", PLOTS, ["cost", "costseq", "costm"], drawCosts);
@@ -70,7 +106,8 @@ function start() {
   document.addEventListener("plots", () => reach(PLOTS));
   document.addEventListener("DOMContentLoaded", () => reach(ALL));
   const watcher = new IntersectionObserver(
-    (entries) => see(new Set(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target.id))),
+    (entries) =>
+      see(new Set(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target.id))),
     { rootMargin: "300px" },
   );
   document.querySelectorAll("main section").forEach((each) => watcher.observe(each));

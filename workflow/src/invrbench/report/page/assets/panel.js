@@ -3,12 +3,22 @@
 let opener = null;
 
 // Words of a command line as a shell reads them.
-const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
-const command = (verb, ...words) => ["invrbench", verb, ...words.map(quoted), "--ctc", quoted(data.head.conditions)].join(" ");
+const quoted = (word) =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
+const command = (verb, ...words) =>
+  ["invrbench", verb, ...words.map(quoted), "--ctc", quoted(data.head.conditions)].join(" ");
 
 const addressOf = (index) => {
   const curve = curveOf[index];
-  return [data.sequences[curve.sequence]?.id ?? "", curve.views, curve.id, data.points[index].id, data.points[index].seed].map(encodeURIComponent).join("/");
+  return [
+    data.sequences[curve.sequence]?.id ?? "",
+    curve.views,
+    curve.id,
+    data.points[index].id,
+    data.points[index].seed,
+  ]
+    .map(encodeURIComponent)
+    .join("/");
 };
 
 function indexOfAddress(address) {
@@ -42,10 +52,17 @@ function closePanel() {
 function drawPanel() {
   const index = indexOfAddress(state.point);
   const panel = byId("panel");
-  const content = comparison ? comparisonPanel(comparison) : index === null ? null : pointPanel(index);
+  const content = comparison
+    ? comparisonPanel(comparison)
+    : index === null
+      ? null
+      : pointPanel(index);
   panel.hidden = content === null;
   if (content === null) return;
-  panel.replaceChildren(make("button", { type: "button", class: "close", onclick: closePanel }, "Close"), ...content.flat().filter((each) => each !== null));
+  panel.replaceChildren(
+    make("button", { type: "button", class: "close", onclick: closePanel }, "Close"),
+    ...content.flat().filter((each) => each !== null),
+  );
   panel.scrollTop = 0;
   panel.querySelector(".close").focus({ preventScroll: true });
 }
@@ -63,13 +80,28 @@ function pointPanel(index) {
   for (const [at, why] of Object.entries(point.why ?? {})) {
     absent.set(told(why), [...(absent.get(told(why)) ?? []), data.columns[Number(at)].label]);
   }
-  const reasons = [...absent].map(([why, labels]) => make("p", { class: "note" }, `${labels.join(", ")}: `, make("span", { class: "reason" }, why)));
-  const facts = Object.entries(point.facts ?? {}).map(([name, number]) => rowOf(name.replaceAll("_", " "), told(number)));
+  const reasons = [...absent].map(([why, labels]) =>
+    make("p", { class: "note" }, `${labels.join(", ")}: `, make("span", { class: "reason" }, why)),
+  );
+  const facts = Object.entries(point.facts ?? {}).map(([name, number]) =>
+    rowOf(name.replaceAll("_", " "), told(number)),
+  );
   return [
     make("h2", { id: "panel-head" }, curve.name),
-    make("p", {}, `${`${sequence} ${curve.views}`.trim()}, rate point ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}`),
-    make("p", {}, make("b", {}, point.status), point.reason === undefined ? "" : `: ${told(point.reason)}`),
-    point.accepted === undefined ? null : make("p", { class: "note" }, `Accepted without a rerun: ${told(point.accepted)}`),
+    make(
+      "p",
+      {},
+      `${`${sequence} ${curve.views}`.trim()}, rate point ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}`,
+    ),
+    make(
+      "p",
+      {},
+      make("b", {}, point.status),
+      point.reason === undefined ? "" : `: ${told(point.reason)}`,
+    ),
+    point.accepted === undefined
+      ? null
+      : make("p", { class: "note" }, `Accepted without a rerun: ${told(point.accepted)}`),
     rows.length ? make("table", {}, make("tbody", {}, rows)) : null,
     reasons,
     failureNotes(point),
@@ -84,14 +116,21 @@ function pointPanel(index) {
 function fitFolder(point, folder) {
   if (!point.fit) return null;
   const parts = folder.path.split("/");
-  return [...parts.slice(0, 4), "fits", `${point.fit}.${data.head.budget}`, parts[parts.length - 1]].join("/");
+  return [
+    ...parts.slice(0, 4),
+    "fits",
+    `${point.fit}.${data.head.budget}`,
+    parts[parts.length - 1],
+  ].join("/");
 }
 
 function recordLinks(point) {
   const folder = folderOf(point);
   if (!folder) return make("p", { class: "note" }, "A published point: it has no records.");
   const fit = fitFolder(point, folder);
-  const files = ["encode.json", "encode.log", "decode.json", "decode.log", "frames.tsv"].map((name) => `${folder.path}/${name}`);
+  const files = ["encode.json", "encode.log", "decode.json", "decode.log", "frames.tsv"].map(
+    (name) => `${folder.path}/${name}`,
+  );
   if (fit) files.unshift(`${fit}/fit.json`, `${fit}/fit.log`);
   files.push(...data.families.map((family) => `${folder.path}/metrics/${family}.json`));
   const link = (path) => {
@@ -101,7 +140,11 @@ function recordLinks(point) {
   return [
     make("h3", {}, "Records and logs"),
     make("ul", { class: "points" }, files.map(link)),
-    make("p", { class: "note" }, "They lie in the results this report was made from; a page that was sent has none beside it."),
+    make(
+      "p",
+      { class: "note" },
+      "They lie in the results this report was made from; a page that was sent has none beside it.",
+    ),
   ];
 }
 
@@ -112,11 +155,20 @@ function commands(point) {
   const lines = fit ? [command("fit", fit)] : [];
   lines.push(command("encode", folder.path), command("decode", folder.path));
   lines.push(...data.families.map((family) => command("measure-point", folder.path, family)));
-  return [make("h3", {}, "Commands that repeat it"), make("pre", { id: "commands" }, lines.join("\n"))];
+  return [
+    make("h3", {}, "Commands that repeat it"),
+    make("pre", { id: "commands" }, lines.join("\n")),
+  ];
 }
 
 function comparisonPanel(row) {
-  const of = (id) => data.curves.filter((curve) => curve.sequence === sequenceIndex(bdText(row, "place")) && curve.views === bdText(row, "views") && matches(curve, id));
+  const of = (id) =>
+    data.curves.filter(
+      (curve) =>
+        curve.sequence === sequenceIndex(bdText(row, "place")) &&
+        curve.views === bdText(row, "views") &&
+        matches(curve, id),
+    );
   const members = [of(bdText(row, "testId")), of(bdText(row, "anchorId"))].flat();
   const metric = metricOf(bdText(row, "metric"));
   return [
@@ -124,26 +176,50 @@ function comparisonPanel(row) {
     make("p", {}, `${metric.label}, ${`${bdText(row, "place")} ${bdText(row, "views")}`.trim()}`),
     make("p", {}, `${bdText(row, "test")} against ${bdText(row, "anchor") || "no anchor"}`),
     bdText(row, "why") ? make("p", { class: "reason" }, bdText(row, "why")) : null,
-    row[BD.scope] ? make("p", { class: "note" }, "A mean over sequences; choose a sequence in the table for its curves.") : null,
+    row[BD.scope]
+      ? make(
+          "p",
+          { class: "note" },
+          "A mean over sequences; choose a sequence in the table for its curves.",
+        )
+      : null,
     members.flatMap((curve) => [make("h3", {}, curve.name), comparedPoints(curve, metric)]),
-    members.length ? make("button", { type: "button", onclick: () => showCurves(row) }, "Show these curves in the plot") : null,
+    members.length
+      ? make(
+          "button",
+          { type: "button", onclick: () => showCurves(row) },
+          "Show these curves in the plot",
+        )
+      : null,
   ];
 }
 
 // Ids: codec/configuration/curve/seed of a tested curve, codec/configuration of an anchor.
-const matches = (curve, id) => curve.id === id || [curve.codec, curve.configuration].join("/") === id;
+const matches = (curve, id) =>
+  curve.id === id || [curve.codec, curve.configuration].join("/") === id;
 
 function comparedPoints(curve, metric) {
   const rate = data.sequences[curve.sequence].rate;
   const rows = range(curve.points).map((index) => {
     const point = data.points[index];
-    return make("tr", {}, make("td", {}, pointButton(index, point.id)), make("td", { class: "number" }, rateText(point, rate)), make("td", {}, shown(point, metric.id) ?? reasonOf(point, metric.id)));
+    return make(
+      "tr",
+      {},
+      make("td", {}, pointButton(index, point.id)),
+      make("td", { class: "number" }, rateText(point, rate)),
+      make("td", {}, shown(point, metric.id) ?? reasonOf(point, metric.id)),
+    );
   });
   return make("table", {}, make("tbody", {}, rows));
 }
 
 function showCurves(row) {
   closePanel();
-  update({ seq: bdText(row, "place"), views: bdText(row, "views"), metric: bdText(row, "metric"), conf: "" });
+  update({
+    seq: bdText(row, "place"),
+    views: bdText(row, "views"),
+    metric: bdText(row, "metric"),
+    conf: "",
+  });
   byId("rd").scrollIntoView();
 }

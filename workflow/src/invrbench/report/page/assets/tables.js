@@ -3,11 +3,17 @@
 function cellOf(cell, column) {
   const align = column[1] === "left" ? "left" : "";
   if (Array.isArray(cell)) return make("td", { class: `number ${align}` }, cell[0]);
-  if (cell !== null && typeof cell === "object") return make("td", { class: `reason ${align}` }, cell.reason);
+  if (cell !== null && typeof cell === "object")
+    return make("td", { class: `reason ${align}` }, cell.reason);
   return make("td", { class: align }, cell ?? "");
 }
 
-const keyOf = (cell) => (Array.isArray(cell) ? cell[1] : cell !== null && typeof cell === "object" ? cell.reason : (cell ?? ""));
+const keyOf = (cell) =>
+  Array.isArray(cell)
+    ? cell[1]
+    : cell !== null && typeof cell === "object"
+      ? cell.reason
+      : (cell ?? "");
 
 // Numbers by size and before texts, texts by the alphabet.
 function compare(one, other) {
@@ -21,37 +27,89 @@ function sortHead(text, index, sorted, onsort, own) {
   const direction = sorted && sorted.index === index ? sorted.direction : null;
   return make(
     "th",
-    { scope: "col", class: own ? "own" : "", "aria-sort": direction === null ? "none" : direction > 0 ? "ascending" : "descending" },
-    make("button", { type: "button", "data-value": `sort-${index}`, onclick: () => onsort(index) }, text),
+    {
+      scope: "col",
+      class: own ? "own" : "",
+      "aria-sort": direction === null ? "none" : direction > 0 ? "ascending" : "descending",
+    },
+    make(
+      "button",
+      { type: "button", "data-value": `sort-${index}`, onclick: () => onsort(index) },
+      text,
+    ),
   );
 }
 
 // A table whose heads sort it; means stay in bold.
 function tableOf(table, keep = () => true) {
   const place = make("div", {});
-  const rows = table.rows.map((cells, index) => ({ cells, bold: table.bold.includes(index) })).filter(({ cells }) => keep(cells));
+  const rows = table.rows
+    .map((cells, index) => ({ cells, bold: table.bold.includes(index) }))
+    .filter(({ cells }) => keep(cells));
   let sorted = null;
   const draw = () => {
     const listed = [...rows];
-    if (sorted) listed.sort((one, other) => sorted.direction * compare(keyOf(one.cells[sorted.index]), keyOf(other.cells[sorted.index])));
+    if (sorted)
+      listed.sort(
+        (one, other) =>
+          sorted.direction *
+          compare(keyOf(one.cells[sorted.index]), keyOf(other.cells[sorted.index])),
+      );
     const heads = table.columns.map(([head, , own], index) =>
-      sortHead(head, index, sorted, (picked) => {
-        sorted = { index: picked, direction: sorted?.index === picked ? -sorted.direction : 1 };
-        draw();
-      }, own),
+      sortHead(
+        head,
+        index,
+        sorted,
+        (picked) => {
+          sorted = { index: picked, direction: sorted?.index === picked ? -sorted.direction : 1 };
+          draw();
+        },
+        own,
+      ),
     );
     const body = listed.map(({ cells, bold }) =>
-      make("tr", { class: bold ? "mean" : "" }, cells.map((cell, index) => cellOf(cell, table.columns[index]))),
+      make(
+        "tr",
+        { class: bold ? "mean" : "" },
+        cells.map((cell, index) => cellOf(cell, table.columns[index])),
+      ),
     );
-    refill(place, make("div", { class: "scroll" }, make("table", {}, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, body))));
+    refill(
+      place,
+      make(
+        "div",
+        { class: "scroll" },
+        make("table", {}, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, body)),
+      ),
+    );
   };
   draw();
-  return make("div", {}, place, table.notes.map((note) => make("p", { class: "note" }, note)));
+  return make(
+    "div",
+    {},
+    place,
+    table.notes.map((note) => make("p", { class: "note" }, note)),
+  );
 }
 
 // ---- BD-rates
 
-const BD = { scope: 0, place: 1, views: 2, test: 3, anchor: 4, metric: 5, shown: 6, value: 7, doubtful: 8, quality: 9, share: 10, why: 11, testId: 12, anchorId: 13 };
+const BD = {
+  scope: 0,
+  place: 1,
+  views: 2,
+  test: 3,
+  anchor: 4,
+  metric: 5,
+  shown: 6,
+  value: 7,
+  doubtful: 8,
+  quality: 9,
+  share: 10,
+  why: 11,
+  testId: 12,
+  anchorId: 13,
+};
 const BD_FIRST = 100;
 let bdLimit = BD_FIRST;
 
@@ -61,7 +119,8 @@ function bdRows() {
   return data.bd.filter(
     (row) =>
       bdText(row, "metric") === state.bdm &&
-      (!state.bds || (state.bds === "means" ? row[BD.scope] > 0 : bdText(row, "place") === state.bds)) &&
+      (!state.bds ||
+        (state.bds === "means" ? row[BD.scope] > 0 : bdText(row, "place") === state.bds)) &&
       (!state.bdt || bdText(row, "test") === state.bdt) &&
       (!state.bda || bdText(row, "anchor") === state.bda),
   );
@@ -100,7 +159,8 @@ function drawComparisons(place) {
   const [name, direction] = state.bdsort.split(":");
   const index = columns.findIndex(([, key]) => key === name);
   const sorted = index < 0 ? null : { index, direction: direction === "down" ? -1 : 1 };
-  if (sorted) rows.sort((one, other) => sorted.direction * compare(bdKey(one, name), bdKey(other, name)));
+  if (sorted)
+    rows.sort((one, other) => sorted.direction * compare(bdKey(one, name), bdKey(other, name)));
   const onsort = (picked) => {
     const down = sorted?.index === picked && sorted.direction > 0;
     update({ bdsort: `${columns[picked][1]}:${down ? "down" : "up"}` });
@@ -113,14 +173,35 @@ function drawComparisons(place) {
     make(
       "div",
       { class: "bar" },
-      choice("Metric", "bdm", metrics.map((m) => [m.id, m.label])),
-      choice("Rows", "bds", [...all, ["means", "means only"], ...data.sequences.map((s) => [s.id, s.id])]),
+      choice(
+        "Metric",
+        "bdm",
+        metrics.map((m) => [m.id, m.label]),
+      ),
+      choice("Rows", "bds", [
+        ...all,
+        ["means", "means only"],
+        ...data.sequences.map((s) => [s.id, s.id]),
+      ]),
       choice("Tested", "bdt", [...all, ...distinct("test").map((text) => [text, text])]),
       choice("Anchor", "bda", [...all, ...distinct("anchor").map((text) => [text, text])]),
     ),
-    make("div", { class: "tall", tabindex: "0", role: "region", "aria-label": "BD-rates" }, make("table", { id: "bd-table" }, make("thead", {}, make("tr", {}, heads)), make("tbody", {}, body))),
+    make(
+      "div",
+      { class: "tall", tabindex: "0", role: "region", "aria-label": "BD-rates" },
+      make(
+        "table",
+        { id: "bd-table" },
+        make("thead", {}, make("tr", {}, heads)),
+        make("tbody", {}, body),
+      ),
+    ),
     rows.length > bdLimit
-      ? make("button", { type: "button", onclick: () => showAll(place) }, `Show all ${rows.length} rows`)
+      ? make(
+          "button",
+          { type: "button", onclick: () => showAll(place) },
+          `Show all ${rows.length} rows`,
+        )
       : make("p", { class: "note" }, `${rows.length} rows.`),
     data.head.legend.map((line) => make("p", { class: "note" }, line)),
   );
@@ -134,12 +215,24 @@ function showAll(place) {
 function bdRow(row, columns) {
   const cells = columns.map(([, name]) => {
     if (name === "value") {
-      const classes = row[BD.value] === null ? "reason" : row[BD.doubtful] ? "number doubtful" : "number";
-      const button = make("button", { type: "button", class: "link", onclick: () => openComparison(row) }, bdText(row, "shown"));
+      const classes =
+        row[BD.value] === null ? "reason" : row[BD.doubtful] ? "number doubtful" : "number";
+      const button = make(
+        "button",
+        { type: "button", class: "link", onclick: () => openComparison(row) },
+        bdText(row, "shown"),
+      );
       return make("td", { class: classes }, button);
     }
     const text = bdText(row, name);
-    return make("td", { class: name === "why" ? "left reason" : ["quality", "share"].includes(name) ? "number" : "left" }, text);
+    return make(
+      "td",
+      {
+        class:
+          name === "why" ? "left reason" : ["quality", "share"].includes(name) ? "number" : "left",
+      },
+      text,
+    );
   });
   return make("tr", { class: row[BD.scope] ? "mean" : "" }, cells);
 }
@@ -157,13 +250,20 @@ function drawCoverage(place) {
     lacking ? make("div", { class: "bar" }, check("complete curves too", "cov")) : null,
     lacking && state.cov !== "1"
       ? tableOf(table, (cells) => !isWhole(cells))
-      : make("details", { open: state.cov === "1" }, make("summary", {}, `All ${table.rows.length} curves`), tableOf(table)),
+      : make(
+          "details",
+          { open: state.cov === "1" },
+          make("summary", {}, `All ${table.rows.length} curves`),
+          tableOf(table),
+        ),
     failures(),
   );
 }
 
 function failures() {
-  const listed = data.points.map((point, index) => [point, index]).filter(([point]) => !PRESENT.has(point.status) && point.status !== "skipped");
+  const listed = data.points
+    .map((point, index) => [point, index])
+    .filter(([point]) => !PRESENT.has(point.status) && point.status !== "skipped");
   if (!listed.length) return make("p", { class: "note" }, "Nothing failed, is missing or stale.");
   const seen = new Set();
   const items = listed
@@ -171,10 +271,21 @@ function failures() {
     .map(([point, index]) => {
       const curve = curveOf[index];
       const sequence = data.sequences[curve.sequence]?.id ?? "";
-      const line = make("p", {}, pointButton(index, `${sequence}: ${pointLabel(curve, point)}`), " ", make("span", { class: "reason" }, reasonOf(point, state.metric)));
+      const line = make(
+        "p",
+        {},
+        pointButton(index, `${sequence}: ${pointLabel(curve, point)}`),
+        " ",
+        make("span", { class: "reason" }, reasonOf(point, state.metric)),
+      );
       return make("li", {}, line, failureNotes(point));
     });
-  return make("div", { id: "failures" }, make("h3", {}, "Failed, missing and stale points"), make("ul", { class: "points" }, items));
+  return make(
+    "div",
+    { id: "failures" },
+    make("h3", {}, "Failed, missing and stale points"),
+    make("ul", { class: "points" }, items),
+  );
 }
 
 function failureNotes(point) {

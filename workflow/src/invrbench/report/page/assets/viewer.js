@@ -1,6 +1,11 @@
 // Pictures: source, anchor and proposal of one frame, wiped, flipped, magnified or subtracted.
 
-const MODES = [["wipe", "wipe"], ["source", "source"], ["left", "left"], ["right", "right"]];
+const MODES = [
+  ["wipe", "wipe"],
+  ["source", "source"],
+  ["left", "left"],
+  ["right", "right"],
+];
 const SOURCE = "source";
 const AMPLIFIED = 8;
 const images = new Map();
@@ -18,7 +23,8 @@ function sidePoints() {
     if (curve.hull || !["anchor", "proposal"].includes(curve.role)) continue;
     for (const index of range(curve.points)) {
       const folder = folderOf(data.points[index]);
-      if (folder && data.points[index].status === "ok") found.set(folder.path.split("/").slice(2).join("/"), index);
+      if (folder && data.points[index].status === "ok")
+        found.set(folder.path.split("/").slice(2).join("/"), index);
     }
   }
   return found;
@@ -59,9 +65,17 @@ function shownNow() {
   const has = (side) => pictureText(side, view, frame) !== undefined;
   const ofRole = (wanted) => [...points.keys()].filter((side) => wanted(curveOf[points.get(side)]));
   const proposals = ofRole((curve) => curve.role === "proposal");
-  const right = oneOf(state.b, [SOURCE, ...points.keys()], proposals.filter(has).pop() ?? proposals.pop() ?? [...points.keys()].pop() ?? SOURCE);
+  const right = oneOf(
+    state.b,
+    [SOURCE, ...points.keys()],
+    proposals.filter(has).pop() ?? proposals.pop() ?? [...points.keys()].pop() ?? SOURCE,
+  );
   const anchors = ofRole((curve) => curve.codec === data.anchor);
-  const left = oneOf(state.a, [SOURCE, ...points.keys()], nearest(anchors.filter(has), right) ?? nearest(anchors, right) ?? SOURCE);
+  const left = oneOf(
+    state.a,
+    [SOURCE, ...points.keys()],
+    nearest(anchors.filter(has), right) ?? nearest(anchors, right) ?? SOURCE,
+  );
   return { views, view, frames, frame, left, right };
 }
 
@@ -77,7 +91,8 @@ function nearest(sides, other) {
 
 function whyNot(side) {
   const sequence = data.sequences[sequenceIndex(state.seq)];
-  if (!sequence?.publish) return "no picture of this sequence may be published";
+  if (sequence.publish === null) return "nothing is known of this sequence's pictures";
+  if (!sequence.publish) return "no picture of this sequence may be published";
   const folder = side === SOURCE ? null : folderOf(data.points[indexOfSide(side)]);
   if (side === SOURCE) return "the source's files were not there when the report was made";
   if (folder.kept) return `left out to keep this page small; see ${folder.path}/previews/`;
@@ -106,12 +121,12 @@ const drawable = (text) => {
   return entry?.ready ? entry.image : null;
 };
 
-const differences = new Map();
+const differences = new WeakMap(); // by picture: what it was subtracted from, and the result
 
 // 128 + 8·(decoded − source) of every component, clipped.
 function differenceOf(image, source) {
-  const key = `${image.src.length}:${image.src.slice(-64)}:${source.src.slice(-64)}`;
-  if (differences.has(key)) return differences.get(key);
+  const made = differences.get(image);
+  if (made?.source === source) return made.canvas;
   const [width, height] = [image.naturalWidth, image.naturalHeight];
   const samples = (of) => {
     const canvas = make("canvas", { width, height });
@@ -125,8 +140,7 @@ function differenceOf(image, source) {
     if (at % 4 !== 3) own.data[at] = 128 + AMPLIFIED * (own.data[at] - reference[at]);
   }
   context.putImageData(own, 0, 0);
-  if (differences.size > 20) differences.clear();
-  differences.set(key, context.canvas);
+  differences.set(image, { source, canvas: context.canvas });
   return context.canvas;
 }
 
@@ -137,7 +151,11 @@ function windowOf(width, height) {
   const zoom = Number(state.zoom);
   const [x, y] = state.at.split(",").map(Number);
   const [w, h] = [width / zoom, height / zoom];
-  const clamp = (centre, size, whole) => Math.min(Math.max((Number.isFinite(centre) ? centre : 0.5) * whole - size / 2, 0), whole - size);
+  const clamp = (centre, size, whole) =>
+    Math.min(
+      Math.max((Number.isFinite(centre) ? centre : 0.5) * whole - size / 2, 0),
+      whole - size,
+    );
   return [clamp(x, w, width), clamp(y, h, height), w, h];
 }
 
@@ -151,7 +169,10 @@ function paint() {
   if (!canvas?.isConnected || !now) return;
   const context = canvas.getContext("2d");
   const scale = window.devicePixelRatio || 1;
-  const [width, height] = [Math.round(canvas.clientWidth * scale), Math.round(canvas.clientHeight * scale)];
+  const [width, height] = [
+    Math.round(canvas.clientWidth * scale),
+    Math.round(canvas.clientHeight * scale),
+  ];
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   context.imageSmoothingEnabled = false;
@@ -174,7 +195,14 @@ function paint() {
     context.beginPath();
     context.rect(at ? cut : 0, 0, at ? width - cut : cut, height);
     context.clip();
-    context.drawImage(image, ...windowOf(image.naturalWidth || image.width, image.naturalHeight || image.height), 0, 0, width, height);
+    context.drawImage(
+      image,
+      ...windowOf(image.naturalWidth || image.width, image.naturalHeight || image.height),
+      0,
+      0,
+      width,
+      height,
+    );
     context.restore();
   });
   if (sides.length > 1) {
@@ -204,9 +232,15 @@ function sideDetail(side, now) {
     const value = valuesByFrame(index, metric, now.view)[Number(now.frame)] ?? null;
     const whole = shown(point, metric);
     const bytes = shown(point, "bitstream_bytes");
-    const words = [bytes === null ? "" : `${Number(bytes).toLocaleString("en")} bytes`, rateText(point, rate)];
+    const words = [
+      bytes === null ? "" : `${Number(bytes).toLocaleString("en")} bytes`,
+      rateText(point, rate),
+    ];
     if (metricIndex.has(metric)) {
-      if (value !== null) words.push(`${metricOf(metric).axis} of frame ${now.frame}: ${value.toFixed(metricOf(metric).decimals)}`);
+      if (value !== null)
+        words.push(
+          `${metricOf(metric).axis} of frame ${now.frame}: ${value.toFixed(metricOf(metric).decimals)}`,
+        );
       if (whole !== null) words.push(`of all frames: ${whole}`);
     }
     lines.push(make("br"), words.filter(Boolean).join(" · "), " ", pointButton(index, "records"));
@@ -221,7 +255,14 @@ function drawPictures(place) {
   const now = shownNow();
   viewer.now = now;
   if (!now.frames.length) {
-    refill(place, make("p", { class: "note missing-picture" }, `There is no picture of ${state.seq} here: ${whyNot(sidePoints().size ? now.right : SOURCE)}.`));
+    refill(
+      place,
+      make(
+        "p",
+        { class: "note missing-picture" },
+        `There is no picture of ${state.seq} here: ${whyNot(sidePoints().size ? now.right : SOURCE)}.`,
+      ),
+    );
     viewer.canvas = null;
     return;
   }
@@ -229,7 +270,11 @@ function drawPictures(place) {
   for (const [side, index] of sidePoints()) {
     const point = data.points[index];
     const missing = pictureText(side, now.view, now.frame) === undefined ? " (no picture)" : "";
-    options.push([side, `${curveOf[index].codec} ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`, curveOf[index].name]);
+    options.push([
+      side,
+      `${curveOf[index].codec} ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`,
+      curveOf[index].name,
+    ]);
   }
   const side = (label, key, value) => {
     const made = choice(label, key, options);
@@ -237,7 +282,12 @@ function drawPictures(place) {
     return made;
   };
   const number = (label, key, value, list) => {
-    const made = choice(label, key, list.map((each) => [each, each]), { id: key });
+    const made = choice(
+      label,
+      key,
+      list.map((each) => [each, each]),
+      { id: key },
+    );
     made.querySelector("select").value = value;
     return made;
   };
@@ -255,10 +305,25 @@ function drawPictures(place) {
       zoomButtons(),
     ),
     stage(now),
-    state.diff === "1" ? make("p", { class: "note" }, `Grey 128 is equal to the source; each step of a component is shown as ${AMPLIFIED}.`) : null,
-    make("div", { class: "sides" }, make("div", { id: "side-left" }, sideDetail(now.left, now)), make("div", { id: "side-right" }, sideDetail(now.right, now))),
+    state.diff === "1"
+      ? make(
+          "p",
+          { class: "note" },
+          `Grey 128 is equal to the source; each step of a component is shown as ${AMPLIFIED}.`,
+        )
+      : null,
+    make(
+      "div",
+      { class: "sides" },
+      make("div", { id: "side-left" }, sideDetail(now.left, now)),
+      make("div", { id: "side-right" }, sideDetail(now.right, now)),
+    ),
     make("p", { class: "note" }, sizeNote()),
-    make("p", { class: "note hint" }, "Drag to wipe; when magnified, drag to move. In the picture: arrows wipe or move, F flips source, left and right, W wipes, D difference, + and − magnify, 0 fits, comma and full stop change the frame; the wheel magnifies once the picture is selected."),
+    make(
+      "p",
+      { class: "note hint" },
+      "Drag to wipe; when magnified, drag to move. In the picture: arrows wipe or move, F flips source, left and right, W wipes, D difference, + and − magnify, 0 fits, comma and full stop change the frame; the wheel magnifies once the picture is selected.",
+    ),
   );
   viewer.canvas = place.querySelector("canvas");
   paint();
@@ -272,44 +337,11 @@ function sizeNote() {
     : "Pictures are lossless and of full size, 8-bit RGB.";
 }
 
-function zoomButtons() {
-  const button = (text, label, act) => make("button", { type: "button", "aria-label": label, onclick: act }, text);
-  const zoom = Number(state.zoom);
-  return buttonField(`Magnified ×${zoom.toFixed(zoom < 10 ? 1 : 0)}`, [
-    button("−", "smaller", () => zoomBy(0.5)),
-    button("fit", "whole picture", () => update({ zoom: "1", at: "0.5,0.5" })),
-    button("+", "larger", () => zoomBy(2)),
-  ]);
-}
-
-function zoomBy(factor, x = 0.5, y = 0.5) {
-  const [zoom, wanted] = [Number(state.zoom), Math.min(Math.max(Number(state.zoom) * factor, 1), 64)];
-  const [left, top, width, height] = windowOf(1, 1);
-  const [fixedX, fixedY] = [left + x * width, top + y * height];
-  const centre = [fixedX + (0.5 - x) / wanted, fixedY + (0.5 - y) / wanted];
-  if (wanted !== zoom) update({ zoom: String(wanted), at: centre.map((each) => each.toFixed(4)).join(",") });
-}
-
-function moveBy(x, y) {
-  const [left, top, width, height] = windowOf(1, 1);
-  const clamp = (value) => Math.min(Math.max(value, 0), 1);
-  light({ at: `${clamp(left + width / 2 + x * width).toFixed(4)},${clamp(top + height / 2 + y * height).toFixed(4)}` });
-}
-
-// A change that the canvas alone shows, as it happens many times in a second.
-function light(changes) {
-  Object.assign(state, changes);
-  const slider = byId("wipe");
-  if (slider) slider.value = state.wipe;
-  paint();
-  clearTimeout(light.timer);
-  light.timer = setTimeout(writeHash, 150);
-}
-
 // The picture in its frame and, to wipe, the slider of the line.
 function stage(now) {
   const sides = sidesInSight().map(sideName);
-  const words = sides.length > 1 ? `${sides[0]} left of the line, ${sides[1]} right of it` : sides[0];
+  const words =
+    sides.length > 1 ? `${sides[0]} left of the line, ${sides[1]} right of it` : sides[0];
   const canvas = make("canvas", {
     id: "viewer",
     tabindex: "0",
@@ -318,11 +350,17 @@ function stage(now) {
     "aria-label": `${words}, frame ${now.frame}`,
   });
   listen(canvas);
-  const made = [make("div", { class: "stage" }, canvas, tags(now)), ...(sides.length > 1 ? [wipeSlider()] : [])];
-  const text = [SOURCE, now.left, now.right].map((side) => pictureText(side, now.view, now.frame)).find((each) => each !== undefined);
+  const made = [
+    make("div", { class: "stage" }, canvas, tags(now)),
+    ...(sides.length > 1 ? [wipeSlider()] : []),
+  ];
+  const text = [SOURCE, now.left, now.right]
+    .map((side) => pictureText(side, now.view, now.frame))
+    .find((each) => each !== undefined);
   const fit = (width, height) => {
     made[0].style.aspectRatio = `${width} / ${height}`;
-    for (const node of made) node.style.width = `min(100%, ${((0.6 * window.innerHeight * width) / height).toFixed(0)}px)`;
+    for (const node of made)
+      node.style.width = `min(100%, ${((0.6 * window.innerHeight * width) / height).toFixed(0)}px)`;
     paint();
   };
   const entry = text === undefined ? null : load(text);
@@ -334,100 +372,27 @@ function stage(now) {
 }
 
 function wipeSlider() {
-  const slider = make("input", { type: "range", id: "wipe", min: "0", max: "100", step: "0.5", "aria-label": "Position of the line between left and right" });
+  const slider = make("input", {
+    type: "range",
+    id: "wipe",
+    min: "0",
+    max: "100",
+    step: "0.5",
+    "aria-label": "Position of the line between left and right",
+  });
   slider.value = state.wipe;
   slider.addEventListener("input", () => light({ wipe: slider.value }));
   return slider;
 }
 
 function tags(now) {
-  const words = (side) => (state.diff === "1" && side !== SOURCE ? `${sideName(side)}: difference ×${AMPLIFIED}` : sideName(side));
+  const words = (side) =>
+    state.diff === "1" && side !== SOURCE
+      ? `${sideName(side)}: difference ×${AMPLIFIED}`
+      : sideName(side);
   const [one, other] = sidesInSight();
-  return [make("span", { class: "tag l" }, words(one)), other ? make("span", { class: "tag r" }, words(other)) : null];
-}
-
-function listen(canvas) {
-  let last = null;
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-  };
-  const wipes = () => state.mode === "wipe" && Number(state.zoom) === 1;
-  canvas.addEventListener("pointerdown", (event) => {
-    last = place(event);
-    canvas.setPointerCapture(event.pointerId);
-    if (wipes()) light({ wipe: String(Math.round(1000 * last[0]) / 10) });
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!last) return;
-    const here = place(event);
-    if (wipes()) light({ wipe: String(Math.min(Math.max(Math.round(1000 * here[0]) / 10, 0), 100)) });
-    else moveBy(last[0] - here[0], last[1] - here[1]);
-    last = here;
-  });
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (last = null));
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (document.activeElement !== canvas && !event.ctrlKey) return;
-      event.preventDefault();
-      zoomBy(event.deltaY < 0 ? 1.5 : 1 / 1.5, ...place(event));
-    },
-    { passive: false },
-  );
-  canvas.addEventListener("keydown", onKey);
-}
-
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const step = STEPS[event.key];
-  const { frames, frame } = viewer.now;
-  const at = frames.indexOf(frame);
-  const next = { f: { source: "left", left: "right" }[state.mode] ?? "source" };
-  const acts = {
-    f: () => update({ mode: next.f }),
-    w: () => update({ mode: "wipe" }),
-    d: () => update({ diff: state.diff === "1" ? "" : "1" }),
-    "+": () => zoomBy(2),
-    "=": () => zoomBy(2),
-    "-": () => zoomBy(0.5),
-    0: () => update({ zoom: "1", at: "0.5,0.5" }),
-    ",": () => update({ frame: frames[Math.max(at - 1, 0)] }),
-    ".": () => update({ frame: frames[Math.min(at + 1, frames.length - 1)] }),
-  };
-  const act = acts[event.key.toLowerCase()];
-  if (step && Number(state.zoom) > 1 && !event.shiftKey) moveBy(0.1 * step[0], 0.1 * step[1]);
-  else if (step && step[0] && state.mode === "wipe") light({ wipe: String(Math.min(Math.max(Number(state.wipe) + 2 * step[0], 0), 100)) });
-  else if (act) act();
-  else return;
-  event.preventDefault();
-}
-
-// ---- slices
-
-function drawSlices(place) {
-  const now = shownNow();
-  const sides = [...new Set([SOURCE, now.left, now.right])];
-  const found = sides.filter((side) => pictureText(side, now.view, "slice") !== undefined);
-  if (!found.length) {
-    refill(place, make("p", { class: "note" }, `No slice of ${state.seq} is in this page: a still has none, others may have been left out to keep the page small.`));
-    return;
-  }
-  const row = stored().sizes[String(sequenceIndex(state.seq))]?.row;
-  refill(
-    place,
-    make("p", { class: "note" }, `The middle row${row === undefined ? "" : ` (${row})`}${now.view ? ` of view ${now.view}` : ""} at every instant, the first on top: what stands still gives upright lines, flicker gives stripes. The points are those of the pictures above.`),
-    sides.map((side) => {
-      const text = pictureText(side, now.view, "slice");
-      if (text === undefined) return make("p", { class: "note" }, `${sideName(side)}: ${whyNot(side)}`);
-      const image = make("img", { alt: `Slice over time of ${sideName(side)}`, src: `data:image/webp;base64,${text}` });
-      image.addEventListener("load", () => {
-        const tall = Math.max(2, Math.min(Math.ceil(110 / image.naturalHeight), 16));
-        image.style.height = `${image.naturalHeight * tall}px`;
-      });
-      return make("figure", {}, image, make("figcaption", {}, sideName(side)));
-    }),
-  );
+  return [
+    make("span", { class: "tag l" }, words(one)),
+    other ? make("span", { class: "tag r" }, words(other)) : null,
+  ];
 }
