@@ -323,6 +323,37 @@ def test_the_page_fits_a_phone(open_page: Opener) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 
+def test_a_run_in_which_every_point_failed_opens_and_says_why(
+    open_page: Opener, tmp_path: Path
+) -> None:
+    rows = rows_with_a_failure()
+    for each in rows:
+        numbers = [name for name, value in each.items() if isinstance(value, int | float)]
+        each |= dict.fromkeys(numbers) | {"seed": 0, "status": "failed", "reason": REASON}
+    write_page(tmp_path / "index.html", report_of(rows))
+    page = open_page(on_clip(), path=tmp_path / "index.html")
+    for name in ("summary", "pictures", "slices", "frames", "bd", "cost", "coverage"):
+        section(page, name)
+    assert plotted(page) == []
+    assert REASON in page.locator("#absent").inner_text()
+    assert page.locator("#failures > ul > li").count() == len(rows) - 4  # without controls
+
+
+def test_long_and_foreign_names_do_not_widen_the_page(open_page: Opener, tmp_path: Path) -> None:
+    rows = rows_with_a_failure()
+    name = "符号化" * 60
+    for each in curve(rows, BUNNY, "ffnerv"):
+        each["codec"] = name
+    write_page(tmp_path / "index.html", report_of(rows))
+    page = open_page(on_clip(), path=tmp_path / "index.html", width=390)
+    for each in ("summary", "pictures", "frames", "bd", "cost"):
+        section(page, each)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    page.locator("#rd details summary").first.click()
+    page.locator("#rd details").get_by_role("button").last.click()
+    assert name in page.get_by_role("dialog").inner_text()
+
+
 def test_no_picture_leaves_of_a_sequence_of_which_nothing_may_be_published(
     open_page: Opener, tmp_path: Path
 ) -> None:
