@@ -22,10 +22,12 @@ from invrbench.compare.seeds import (
 from invrbench.compare.table import OVERALL, bd_rows
 from invrbench.report.content import Report
 from invrbench.report.plots import legend, look_key, looks, write_plots
+from invrbench.report.seeds import doubts
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.formula import FUNCTIONS
 from invrbench.report.sheets.seeds import write_seeds
 from invrbench.report.summary import summary_lines
+from invrbench.report.tables import headline
 from invrbench.report.workbook import write_workbook
 from recalculation import disagreements, formulas, load, needs_office, recalculate
 from report_points import info, point
@@ -321,3 +323,14 @@ def test_the_sheet_of_seeds_follows_an_edit_of_a_point(tmp_path: Path) -> None:
     mean, deviation = (f"{column}{top}" for column in "FI")
     assert anew[mean].value > before[mean].value + 0.001
     assert anew[deviation].value > before[deviation].value + 0.001
+
+
+def test_a_headline_that_is_noise_says_so_on_the_first_screen() -> None:
+    points = normalised(run({"S": (1.0, 1.1, 1.2)}))
+    report = Report(points, bd_rows(points, metrics=METRICS), info())
+    sentence = "new: BD-rate PSNR-Y is not distinguishable from 0 over 3 seeds (95 %: "
+    # 10 ± 4.3027 · 10 / √3
+    assert f"{sentence}-14.84% … +34.84%)." in headline(report).notes
+    points = normalised(run({"S": (1.10, 1.11, 1.12)}))
+    report = Report(points, bd_rows(points, metrics=METRICS), info())
+    assert doubts(report) == []

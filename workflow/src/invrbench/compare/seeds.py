@@ -199,7 +199,7 @@ def seed_rows(
         trained with several seeds.
     """
     conditions = next((str(row["conditions"]) for row in rows if row.get("conditions")), "")
-    found = [*_point_rows(curves, columns), *_bd_rows(rows, headline_metric)]
+    found = [*_point_rows(curves, columns), *bd_seed_rows(rows, headline_metric)]
     return [dict.fromkeys(COLUMNS) | {"conditions": conditions} | row for row in found]
 
 
@@ -248,8 +248,15 @@ def _stated(found: Spread) -> Row:
 _PAIRING = ("view_set", "configuration", "test", "curve", "anchor", "metric")
 
 
-def _bd_rows(rows: Sequence[Row], headline_metric: str) -> Iterable[Row]:
-    """A row for every comparison and mean over sequences that several seeds have."""
+def bd_seed_rows(rows: Sequence[Row], headline_metric: str) -> Iterable[Row]:
+    """A row for every comparison and mean over sequences that several seeds have.
+
+    Args:
+        rows: of bd.tsv.
+        headline_metric: decides which anchor configuration is the strongest.
+    """
+    if not any(is_pooled(row["seed"]) for row in rows):
+        return
     compared = [row for row in rows if row["method"] == HEADLINE_METHOD and row["anchor"]]
     strongest = strongest_configurations(rows, headline_metric)
     singles: dict[tuple[str, ...], list[Row]] = {}

@@ -33,7 +33,7 @@ from invrbench.report.info import PRESENT, completeness, heading, marks, shown_v
 from invrbench.report.metrics import metric
 from invrbench.report.pictures import Drawn
 from invrbench.report.plots import plot_stem
-from invrbench.report.seeds import headline_over_seeds, rows_over_seeds
+from invrbench.report.seeds import doubts, headline_over_seeds, rows_over_seeds
 from invrbench.report.word import write_docx
 
 DOCUMENTS = (WORD, MARKDOWN) = ("contribution.docx", "contribution.md")
@@ -131,7 +131,7 @@ def _abstract(report: Report) -> Iterable[Block]:
             f"BD-rates under test conditions {info.conditions} against {anchor}, per sequence in "
             "its hardest configuration, then averaged (negative: less rate at equal quality):"
         )
-        yield Bullets(tuple(lines))
+        yield Bullets((*lines, *doubts(report)))
     else:
         yield Words(f"No proposal was run under test conditions {info.conditions}.")
     if info.budget != "paper":

@@ -4,7 +4,16 @@ import math
 from collections.abc import Iterable, Sequence
 
 from invrbench.compare.curves import BD_METRICS, CurveKey, is_number, pooled_seed
-from invrbench.compare.seeds import COMPARISON, MEAN, MEMBERS, MIN_SEEDS, POINT, seed_rows
+from invrbench.compare.seeds import (
+    COMPARISON,
+    INDISTINCT,
+    MEAN,
+    MEMBERS,
+    MIN_SEEDS,
+    POINT,
+    bd_seed_rows,
+    seed_rows,
+)
 from invrbench.compare.table import OVERALL, POINT_COLUMNS, STRONGEST, Row
 from invrbench.report.cells import BLANK, Cell, Column, Table, number, reason, text
 from invrbench.report.content import Report, rounded
@@ -121,6 +130,21 @@ def headline_over_seeds(report: Report, rows: Iterable[Row]) -> Table:
             lines.append((text(name), text(_place(row)), text(label), *cells))
     title = "BD-rate over training seeds, against the headline anchor"
     return Table("seeds", title, columns, tuple(lines), notes=(_NOTE,))
+
+
+def doubts(report: Report) -> list[str]:
+    """A sentence for every headline mean that the seeds cannot tell from 0."""
+    lines = []
+    for row in bd_seed_rows(report.rows, report.info.headline_metrics[0]):
+        is_overall = row["kind"] == MEAN and row["class"] == OVERALL
+        if is_overall and INDISTINCT in row["remark"] and _is_headline(report, row):
+            low, high = (number(row[end] / 100, _PERCENT).shown for end in ("ci_low", "ci_high"))
+            name = f"{_tested(report, row)} {row['view_set']}".strip()
+            lines.append(
+                f"{name}: BD-rate {metric(row['quantity']).label} is {INDISTINCT} over "
+                f"{row['n_used']} seeds (95 %: {low} … {high})."
+            )
+    return lines
 
 
 def points_over_seeds(report: Report, rows: Iterable[Row]) -> Table:

@@ -36,6 +36,7 @@ from invrbench.report.cells import (
 from invrbench.report.content import Report
 from invrbench.report.info import PRESENT, completeness
 from invrbench.report.metrics import metric
+from invrbench.report.seeds import doubts
 
 STATES = ("failed", "missing", "stale", "skipped")
 NOT_CHECKED = "not yet"
@@ -118,7 +119,7 @@ def headline(report: Report) -> Table:
     members = tested(report, ("proposal",))
     anchor = info.codec(info.headline_anchor).display
     notes = [f"Reference: {anchor}; per sequence its hardest configuration, then the mean."]
-    notes += _left_out(report, members, metrics)
+    notes += [*doubts(report), *_left_out(report, members, metrics)]
     if any(is_number(p.get("decode_seconds")) for p in report.points) and not _timed(report.points):
         notes.append(f"No time ratio: times were taken on a {SHARED} (see Definitions).")
     rows = tuple(_headline_row(report, each, metrics) for each in members)
