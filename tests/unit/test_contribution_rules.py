@@ -14,9 +14,10 @@ from invrbench.codec.manifest import Manifest
 from invrbench.codec.toml import to_toml
 from invrbench.ctc.tolerances import DEFAULT_TOLERANCES, tolerances
 from invrbench.errors import InputError
+from invrbench.results.asked import Asked, read_frames_table
 from invrbench.results.claims import Claim, Head, duration, ends_first, in_order
-from invrbench.results.crosscheck import Asked, Compared, compare, read_frames_table
 from invrbench.results.points import METRICS
+from invrbench.results.verdicts import Compared, compare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

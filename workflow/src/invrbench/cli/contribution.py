@@ -12,9 +12,10 @@ from invrbench.results.records import machine_label
 
 if TYPE_CHECKING:
     from invrbench.results.claims import Claim
-    from invrbench.results.crosscheck import Checked, Session
+    from invrbench.results.crosscheck import Session
     from invrbench.results.package import Package
     from invrbench.results.reencode import Again
+    from invrbench.results.verdicts import Checked
 
 REPORTS = Path("reports/crosscheck")
 LISTED_POINTS = 60
@@ -52,7 +53,8 @@ def crosscheck(arguments: Any) -> int:
 
     Exit 1 if a claim was contradicted or a point could not be decoded.
     """
-    from invrbench.report.crosscheck import Crosscheck, moves_of, write_crosscheck
+    from invrbench.report.crosscheck import write_crosscheck
+    from invrbench.report.crosscheck_words import Crosscheck, moves_of
     from invrbench.results.claims import Head, claims_of, duration, in_order
     from invrbench.results.crosscheck import Session
     from invrbench.results.package import read_package
@@ -119,7 +121,7 @@ def _chosen(claims: "list[Claim]", only: str) -> "list[Claim]":
 
 
 def _left_out(claim: "Claim", only: str) -> "Checked":
-    from invrbench.results.crosscheck import NOT_CHECKED, Checked
+    from invrbench.results.verdicts import NOT_CHECKED, Checked
 
     return Checked(claim, NOT_CHECKED, f"left out by --only {only}")
 
@@ -191,8 +193,9 @@ def _checked(
     session: "Session", claims: "list[Claim]", within: float | None, jobs: int
 ) -> "dict[tuple[str, str], Checked]":
     """Verdicts by claim, as far as time and patience reach; each is told as it comes."""
-    from invrbench.report.crosscheck import explanation
-    from invrbench.results.crosscheck import NOT_CHECKED, STOPPED, Checked
+    from invrbench.report.crosscheck_words import explanation
+    from invrbench.results.crosscheck import STOPPED
+    from invrbench.results.verdicts import NOT_CHECKED, Checked
 
     found: dict[tuple[str, str], Checked] = {}
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -15,22 +15,24 @@ from invrbench.report.blocks import (
     only,
 )
 from invrbench.report.cells import Table
-from invrbench.report.crosscheck import (
-    Crosscheck,
-    again_sentence,
+from invrbench.report.crosscheck import info_of
+from invrbench.report.crosscheck_tables import (
     again_table,
-    bd_sentence,
     bd_table,
     facts,
-    headline_metrics,
-    info_of,
-    label,
     points_table,
-    sentence,
     tolerances_table,
 )
+from invrbench.report.crosscheck_words import (
+    Crosscheck,
+    again_sentence,
+    bd_sentence,
+    headline_metrics,
+    label,
+    sentence,
+)
 from invrbench.report.word import write_docx
-from invrbench.results.crosscheck import DIFFERS, FAILED
+from invrbench.results.verdicts import DIFFERS, FAILED
 
 MAX_POINTS = 120  # that a document lists one by one
 ORGANISATION = (

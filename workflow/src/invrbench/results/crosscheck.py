@@ -12,36 +12,31 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from invrbench.codec.checks import counted
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.environment import environment_digest
 from invrbench.codec.manifest import Manifest, read_manifest
-from invrbench.codec.runner import Order, VerbRun, run_decode, workspace
+from invrbench.codec.runner import VerbRun, run_decode, workspace
 from invrbench.codec.sandbox import strongest_level
-from invrbench.ctc.sequences import Sequence as SequenceEntry
-from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
 from invrbench.digest import digest_value, md5_file
 from invrbench.errors import (
     BusyError,
     InputError,
     InvrError,
-    SourceMissing,
     ToolError,
     UnsupportedError,
 )
-from invrbench.metrics.families import FAMILIES, FRAME_BY_FRAME, RENDER, family_digest, measure
-from invrbench.metrics.measurement import LOSSLESS
+from invrbench.metrics.families import FRAME_BY_FRAME, RENDER, family_digest, measure
 from invrbench.results import paths
-from invrbench.results.claims import Claim, Head, claims_of, is_claimed
+from invrbench.results.asked import Asked, as_written, read_frames_table
+from invrbench.results.at_hand import AtHand, SequencesAtHand
+from invrbench.results.claims import Claim, Head, claims_of
 from invrbench.results.execute import device_for, md5_of
 from invrbench.results.lock import differences
-from invrbench.results.package import Package, Row, unpack
+from invrbench.results.package import Package, unpack
 from invrbench.results.places import without_places
-from invrbench.results.plan import CONDITIONS
 from invrbench.results.records import (
     library_versions,
     machine_label,
@@ -49,189 +44,24 @@ from invrbench.results.records import (
     read_usable_record,
     write_record,
 )
-from invrbench.results.sources import Prepared, Source, load_source, prepare_source
+from invrbench.results.sources import Prepared, Source
+from invrbench.results.verdicts import (
+    BIT_EXACT,
+    DIFFERS,
+    EQUAL,
+    FAILED,
+    NOT_CHECKED,
+    Checked,
+    Verdict,
+    compare,
+)
 from invrbench.results.workers import Measure, jobs_at_once, workers
 from invrbench.video.format import RawVideo
-from invrbench.video.scenes import ResolvedScene, SceneView
-
-Verdict = Literal["bit-exact", "equal within tolerance", "differs", "failed", "not checked"]
-BIT_EXACT: Verdict = "bit-exact"
-EQUAL: Verdict = "equal within tolerance"
-DIFFERS: Verdict = "differs"
-FAILED: Verdict = "failed"
-NOT_CHECKED: Verdict = "not checked"
-VERDICTS: tuple[Verdict, ...] = (BIT_EXACT, EQUAL, DIFFERS, FAILED, NOT_CHECKED)
+from invrbench.video.scenes import ResolvedScene
 
 UNABLE = "unable"  # of a record: this machine lacks what the decoder needs
-FRAME_DECIMALS = 6  # of a frames.tsv
 OUT_OF_TIME = "out of time"
 STOPPED = "stopped before its turn"
-_RATES = ("bpp", "rate_kbps", "kbit_per_instant")
-_EXACT = 1e-9  # of a rate: what writing and reading a number may cost
-
-
-# ---- what is compared
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One claimed value beside what was measured.
-
-    ``where`` names the view set, view or frames it is of; ``why_not`` says why there is no
-    measured value, which keeps it from being judged.
-    """
-
-    column: str
-    where: str
-    claimed: float | None
-    measured: float | None
-    tolerance: float
-    difference: float | None = None
-    why_not: str = ""
-
-    @property
-    def is_within(self) -> bool:
-        """Whether it contradicts nothing."""
-        if self.why_not:
-            return True
-        return self.difference is not None and self.difference <= self.tolerance
-
-    @property
-    def severity(self) -> float:
-        """How many tolerances the two lie apart; infinite where only one is a number."""
-        if self.why_not:
-            return 0.0
-        if self.difference is None:
-            return float("inf")
-        if self.tolerance:
-            return self.difference / self.tolerance
-        return float("inf") if self.difference else 0.0
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A point and what became of its claims."""
-
-    claim: Claim
-    verdict: Verdict
-    reason: str = ""
-    compared: tuple[Compared, ...] = ()
-    record: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def worst(self) -> Compared | None:
-        """The value that lies furthest from its claim, in tolerances; None if all are equal."""
-        apart = [each for each in self.compared if each.severity > 0]
-        return max(apart, key=lambda each: each.severity, default=None)
-
-    @property
-    def measured_rows(self) -> list[Row]:
-        """The claimed rows with what was measured in place of what was claimed, frames uncut."""
-        if self.record.get("status") != "ok" or self.record.get("frames") is not None:
-            return []
-        rows = []
-        for row in self.claim.rows:
-            name = str(row.get("view_set") or "")
-            wheres = ("", name and f"{name} views")
-            mine = {c.column: c.measured for c in self.compared if c.where in wheres}
-            unmeasured = {c.column for c in self.unmeasured if c.where in wheres}
-            rows.append(row | {k: v for k, v in mine.items() if k not in unmeasured})
-        return rows
-
-    @property
-    def unmeasured(self) -> tuple[Compared, ...]:
-        """Claimed values that this machine could not measure."""
-        return tuple(each for each in self.compared if each.why_not)
-
-
-def compare(claim: Claim, record: Mapping[str, Any], limits: Mapping[str, float]) -> list[Compared]:
-    """Every claimed number of a point beside the measured one.
-
-    Args:
-        claim: the point.
-        record: what was measured of it, see :meth:`Session.check`.
-        limits: tolerances by column.
-    """
-    found = [
-        _one("bitstream_bytes", "", claim.first["bitstream_bytes"], record["bitstream_bytes"], 0.0)
-    ]
-    for name in _RATES:
-        claimed = claim.first.get(name)
-        if claimed is not None or record["rates"].get(name) is not None:
-            limit = _EXACT * abs(float(claimed or 0))
-            found.append(_one(name, "", claimed, record["rates"].get(name), limit))
-    if record["frames"] is not None:
-        return [*found, *_compared_frames(record, limits)]
-    for row in claim.rows:
-        name = str(row.get("view_set") or "")
-        views = record["view_sets"].get(name, [])
-        found += _compared_row(row, name and f"{name} views", views, record, limits)
-    for row in claim.views:
-        name = str(row.get("view") or "")
-        found += _compared_row(row, f"view {name}", [name], record, limits)
-    return found
-
-
-def _one(
-    column: str, where: str, claimed: Any, measured: Any, tolerance: float, why_not: str = ""
-) -> Compared:
-    both = claimed is not None and measured is not None
-    difference = abs(float(measured) - float(claimed)) if both else None
-    return Compared(column, where, claimed, measured, tolerance, difference, why_not)
-
-
-def _compared_row(
-    row: Row, where: str, views: Sequence[str], record: Mapping[str, Any], limits: Mapping[str, Any]
-) -> Iterator[Compared]:
-    for family in FAMILIES.values():
-        held = record["measured"].get(family.name)
-        for column in family.columns:
-            if not is_claimed(row, column):
-                continue
-            limit = float(limits[column])
-            if held is None or any(view not in held for view in views) or not views:
-                why = record["unmeasured"].get(family.name, "not measured")
-                yield _one(column, where, row.get(column), None, limit, why)
-                continue
-            values = [held[view]["values"].get(column) for view in views]
-            reasons = [held[view]["reasons"].get(column, "") for view in views]
-            measured = None if None in values else sum(values) / len(values)
-            why = next(filter(None, reasons), "") if measured is None else ""
-            both_lossless = row.get(column) is None and why == LOSSLESS
-            if both_lossless:
-                yield Compared(column, where, None, None, limit, 0.0)
-            else:
-                why_not = "" if why == LOSSLESS else why
-                yield _one(column, where, row.get(column), measured, limit, why_not)
-
-
-def _compared_frames(record: Mapping[str, Any], limits: Mapping[str, Any]) -> Iterator[Compared]:
-    """The claimed values of single frames beside the measured ones: the largest difference each."""
-    for column, pairs in record["head"].items():
-        apart = [abs(a - b) for a, b in pairs if a is not None and b is not None]
-        one_sided = any((a is None) != (b is None) for a, b in pairs)
-        claimed = [a for a, _ in pairs if a is not None]
-        measured = [b for _, b in pairs if b is not None]
-        yield Compared(
-            column,
-            record["frames"],
-            sum(claimed) / len(claimed) if claimed else None,
-            sum(measured) / len(measured) if measured else None,
-            float(limits[column]),
-            None if one_sided else max(apart, default=0.0),
-        )
-
-
-# ---- on this machine
-
-
-@dataclass(frozen=True)
-class _Readied:
-    """A sequence on this machine, or the reason why its points are not checked."""
-
-    source: Source | None = None
-    prepared: Prepared | None = None
-    why_not: str = ""
 
 
 class Session:
@@ -261,9 +91,9 @@ class Session:
         self.space = self.base / "jobs"  # of this check alone, so that a killed one's can go
         self.fault = ""
         self.manifest: Manifest | None = None
-        self._entries: dict[str, SequenceEntry] = load_sequences(root / CONDITIONS / "sequences")
-        self._here = load_paths(root)
-        self._readied: dict[str, _Readied] = {}
+        held = package.value["sequences"].items()
+        md5s = {str(sequence): str(told.get("md5")) for sequence, told in held}
+        self._sequences = SequencesAtHand(root, md5s)
         self._damaged: frozenset[str] = frozenset()
         self._owners = {
             str(claim.first["bitstream_md5"]): claim.name for claim in claims_of(package)
@@ -408,7 +238,7 @@ class Session:
             )
         if self.fault:
             return Checked(claim, FAILED, self.fault)
-        readied = self._ready(claim)
+        readied = self._at_hand(claim)
         if readied.why_not:
             return Checked(claim, NOT_CHECKED, readied.why_not)
         if self.head is not None and (why := self._why_no_head(claim)):
@@ -457,45 +287,16 @@ class Session:
 
     # ---- sequences
 
-    def _ready(self, claim: Claim) -> _Readied:
-        if claim.sequence not in self._readied:
-            self._readied[claim.sequence] = self._readied_now(claim.sequence)
-        readied = self._readied[claim.sequence]
-        md5 = readied.prepared.md5 if readied.prepared else ""
-        if not readied.why_not and md5 != claim.first["source_md5"]:
-            told = f"another source: md5 {claim.first['source_md5']} claimed, {md5} here"
-            return _Readied(why_not=told)
-        return readied
-
-    def _readied_now(self, sequence: str) -> _Readied:
-        try:
-            ref = SequenceRef.parse(sequence, self._entries)
-            source = resolve(ref, self._entries, self._here)
-            missing = source.availability()
-            if missing:
-                return _Readied(why_not=without_places(missing, self.root))
-            return _Readied(source, self._prepared(source, sequence))
-        except InvrError as error:
-            return _Readied(why_not=without_places(str(error), self.root))
-
-    def _prepared(self, source: Source, sequence: str) -> Prepared:
-        claimed = self.package.value["sequences"].get(sequence, {}).get("md5")
-        try:
-            held = load_source(self.root, sequence)
-            if held.md5 == claimed:
-                return held
-        except SourceMissing:
-            pass
-        prepare_source(self.root, source, sequence)
-        return load_source(self.root, sequence)
+    def _at_hand(self, claim: Claim) -> AtHand:
+        return self._sequences.find(claim.sequence, str(claim.first["source_md5"]))
 
     def why_not(self, claim: Claim) -> str:
         """Why nothing can be measured of a point on this machine; empty if it can."""
-        return self.fault or self._ready(claim).why_not
+        return self.fault or self._at_hand(claim).why_not
 
     def source_of(self, claim: Claim) -> tuple[Source, Prepared]:
         """The source of a point that can be measured here."""
-        readied = self._ready(claim)
+        readied = self._at_hand(claim)
         assert readied.source is not None and readied.prepared is not None
         return readied.source, readied.prepared
 
@@ -651,7 +452,7 @@ class Session:
                     if said is None:
                         continue
                     wanted = [said[i] if i < len(said) else None for i in asked.frames[view]]
-                    held_here = [_as_written(value) for value in values]
+                    held_here = [as_written(value) for value in values]
                     pairs.setdefault(column, []).extend(zip(wanted, held_here, strict=False))
         return {column: held for column, held in pairs.items() if column in self.limits}
 
@@ -727,121 +528,3 @@ def _without_frames(measured: Mapping[str, Any]) -> dict[str, Any]:
         family: {view: {**held, "frames": {}} for view, held in views.items()}
         for family, views in measured.items()
     }
-
-
-def read_frames_table(text: str) -> dict[str, dict[str, list[float | None]]]:
-    """Values of single frames by view ("" of a video) and column, from a frames.tsv.
-
-    >>> read_frames_table("frame\\tpsnr_y_db\\n0\\t30.5\\n1\\t\\n")
-    {'': {'psnr_y_db': [30.5, None]}}
-    """
-    lines = [line.split("\t") for line in text.splitlines() if line]
-    if not lines:
-        return {}
-    header = lines[0]
-    is_scene = header[0] == "view"
-    found: dict[str, dict[str, list[float | None]]] = {}
-    for cells in lines[1:]:
-        view = cells[0] if is_scene else ""
-        held = found.setdefault(view, {name: [] for name in header[1 + is_scene :]})
-        for name, cell in zip(header[1 + is_scene :], cells[1 + is_scene :], strict=False):
-            held[name].append(_number(cell))
-    return found
-
-
-def _as_written(value: float | None) -> float | None:
-    """A frame's value with the decimals of a frames.tsv."""
-    return None if value is None else round(value, FRAME_DECIMALS)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        return float(cell) if cell else None
-    except ValueError:
-        return None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a decoder is asked for, and which frames of it are compared.
-
-    Attributes:
-        order: formats and cameras for the decoder.
-        view_sets: ids of the views by set; a video is one unnamed view in an unnamed set.
-        frames: by view: the frames compared, as indices into the whole view.
-        is_whole: whether the decoder writes every frame, so that its md5 can be compared.
-        is_cut: whether some frames only are compared.
-    """
-
-    order: Order
-    view_sets: Mapping[str, list[str]]
-    frames: Mapping[str, Sequence[int]]
-    is_whole: bool
-    is_cut: bool
-
-    @classmethod
-    def of(cls, manifest: Manifest, source: Source, head: Head | None) -> "Asked":
-        """All frames, or with a head some: of a scene no others are even rendered.
-
-        Raises:
-            InputError: the sequence has none of the frames.
-        """
-        if not isinstance(source, ResolvedScene):
-            count = source.format.frames
-            kept = range(count) if head is None else head.within(count)
-            if not kept:
-                raise InputError(f"the sequence has {counted(count, 'frame')} and none of {head}")
-            return cls(Order.video(source.format), {"": [""]}, {"": kept}, True, head is not None)
-        sets = source.view_sets(manifest.renders)
-        every = [view for views in sets.values() for view in views]
-        kept_of = {view.id: _kept(view, head) for view in every}
-        renders_any = manifest.renders == "any" and head is not None
-        if renders_any:
-            asked = [_shortened(view, kept_of[view.id]) for view in every if kept_of[view.id]]
-        else:
-            asked = every
-        if not any(kept_of.values()):
-            raise InputError(f"no view of the scene has a frame of {head}")
-        return cls(
-            Order.scene(source.format, asked),
-            {name: [view.id for view in views] for name, views in sets.items()},
-            {view: kept for view, kept in kept_of.items() if kept},
-            not renders_any,
-            head is not None,
-        )
-
-    def cut_decoded(self, decoded: Mapping[str, RawVideo], space: Path) -> dict[str, RawVideo]:
-        """The decoded frames that are compared."""
-        if not self.is_cut or not self.is_whole:
-            return dict(decoded)
-        return {v: _cut(decoded[v], kept, space / f"d{i}.raw") for i, (v, kept) in self._each()}
-
-    def cut_source(self, clips: Mapping[str, RawVideo], space: Path) -> dict[str, RawVideo]:
-        """The source's frames they are held against."""
-        if not self.is_cut:
-            return {view: clips[view] for view in self.frames}
-        return {v: _cut(clips[v], kept, space / f"s{i}.raw") for i, (v, kept) in self._each()}
-
-    def _each(self) -> Iterator[tuple[int, tuple[str, Sequence[int]]]]:
-        return enumerate(self.frames.items())
-
-
-def _kept(view: SceneView, head: Head | None) -> list[int]:
-    """Indices of a view's frames that lie within the head, which counts instants."""
-    if head is None:
-        return list(range(len(view.times)))
-    return [i for i, t in enumerate(view.times) if head.start <= t < head.start + head.count]
-
-
-def _shortened(view: SceneView, kept: Sequence[int]) -> SceneView:
-    return replace(view, times=tuple(view.times[index] for index in kept))
-
-
-def _cut(video: RawVideo, kept: Sequence[int], path: Path) -> RawVideo:
-    """Some frames of a raw file, in a file of their own."""
-    size = video.format.frame_bytes
-    with video.path.open("rb") as file, path.open("wb") as cut:
-        for index in kept:
-            file.seek(index * size)
-            cut.write(file.read(size))
-    return RawVideo(path, video.format.with_frames(len(kept)))

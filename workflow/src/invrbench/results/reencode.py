@@ -17,11 +17,12 @@ from invrbench.codec.runner import check_bitstream, run_in_the_open, workspace
 from invrbench.digest import digest_value, md5_file, write_whole
 from invrbench.errors import ContractError, InputError, InvrError
 from invrbench.results.claims import Claim
-from invrbench.results.crosscheck import OUT_OF_TIME, Compared, Session, compare
+from invrbench.results.crosscheck import OUT_OF_TIME, Session
 from invrbench.results.execute import device_for
 from invrbench.results.package import ENCODER, Package
 from invrbench.results.records import machine_label, now, read_usable_record, write_record
 from invrbench.results.sources import coding_fields
+from invrbench.results.verdicts import Compared, compare
 
 
 @dataclass(frozen=True)
