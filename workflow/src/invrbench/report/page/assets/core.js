@@ -225,7 +225,7 @@ function update(changes) {
 
 // ---- controls
 
-function choice(label, key, options, { id = key, onpick } = {}) {
+function choice(label, key, options, { id = key, value: chosen = state[key] } = {}) {
   const select = make("select", { id: `pick-${id}` });
   for (const [value, text, group] of options) {
     let place = select;
@@ -238,10 +238,8 @@ function choice(label, key, options, { id = key, onpick } = {}) {
     }
     place.append(make("option", { value }, text));
   }
-  select.value = state[key];
-  select.addEventListener("change", () =>
-    (onpick ?? ((value) => update({ [key]: value })))(select.value),
-  );
+  select.value = chosen;
+  select.addEventListener("change", () => update({ [key]: select.value }));
   return make("div", { class: "field" }, make("label", { for: select.id }, label), select);
 }
 

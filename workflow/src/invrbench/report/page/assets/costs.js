@@ -34,6 +34,7 @@ function drawCosts(place) {
       "Over",
       "costseq",
       sequences.map((name) => [name, name || "all sequences (mean)"]),
+      { value: sequence },
     ),
   );
   const xTitle = COSTS.find(([cost]) => cost === state.cost)[1];

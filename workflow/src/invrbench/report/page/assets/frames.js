@@ -67,13 +67,14 @@ function drawFrames(place) {
       "Metric by frame",
       "fm",
       metrics.map((id) => [id, metricOf(id).label]),
+      { value: metric.id },
     ),
     views.length > 1
       ? choice(
           "View",
           "view",
           views.map((v) => [v, v]),
-          { id: "view-frames" },
+          { id: "view-frames", value: view },
         )
       : null,
   );

@@ -251,6 +251,34 @@ function sideDetail(side, now) {
   return lines.flat();
 }
 
+// What can stand on a side: the source, and every point by its curve.
+function sideOptions(now) {
+  const options = [[SOURCE, "Source"]];
+  for (const [side, index] of sidePoints()) {
+    const [point, curve] = [data.points[index], curveOf[index]];
+    const seed = point.seed === "0" ? "" : `, seed ${point.seed}`;
+    const missing = pictureText(side, now.view, now.frame) === undefined ? " (no picture)" : "";
+    options.push([side, `${curve.codec} ${point.id}${seed}${missing}`, curve.name]);
+  }
+  return options;
+}
+
+function viewerBar(now) {
+  const options = sideOptions(now);
+  const each = (values) => values.map((value) => [value, value]);
+  return make(
+    "div",
+    { class: "bar" },
+    choice("Left", "a", options, { value: now.left }),
+    choice("Right", "b", options, { value: now.right }),
+    now.views.length > 1 ? choice("View", "view", each(now.views), { value: now.view }) : null,
+    choice("Frame", "frame", each(now.frames), { value: now.frame }),
+    toggle("Show", "mode", MODES),
+    check(`difference ×${AMPLIFIED} to the source`, "diff"),
+    zoomButtons(),
+  );
+}
+
 function drawPictures(place) {
   const now = shownNow();
   viewer.now = now;
@@ -266,44 +294,9 @@ function drawPictures(place) {
     viewer.canvas = null;
     return;
   }
-  const options = [[SOURCE, "Source"]];
-  for (const [side, index] of sidePoints()) {
-    const point = data.points[index];
-    const missing = pictureText(side, now.view, now.frame) === undefined ? " (no picture)" : "";
-    options.push([
-      side,
-      `${curveOf[index].codec} ${point.id}${point.seed === "0" ? "" : `, seed ${point.seed}`}${missing}`,
-      curveOf[index].name,
-    ]);
-  }
-  const side = (label, key, value) => {
-    const made = choice(label, key, options);
-    made.querySelector("select").value = value;
-    return made;
-  };
-  const number = (label, key, value, list) => {
-    const made = choice(
-      label,
-      key,
-      list.map((each) => [each, each]),
-      { id: key },
-    );
-    made.querySelector("select").value = value;
-    return made;
-  };
   refill(
     place,
-    make(
-      "div",
-      { class: "bar" },
-      side("Left", "a", now.left),
-      side("Right", "b", now.right),
-      now.views.length > 1 ? number("View", "view", now.view, now.views) : null,
-      number("Frame", "frame", now.frame, now.frames),
-      toggle("Show", "mode", MODES),
-      check(`difference ×${AMPLIFIED} to the source`, "diff"),
-      zoomButtons(),
-    ),
+    viewerBar(now),
     stage(now),
     state.diff === "1"
       ? make(
