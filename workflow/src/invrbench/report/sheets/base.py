@@ -183,7 +183,9 @@ class Book:
             else:
                 sheet.write_formula(*at, f"={found.text}", shape, value)
         else:
-            sheet.write_string(*at, cell_reason(row), self.reason(text_wrap=True, **properties))
+            sheet.write_string(
+                *at, cell_reason(row), self.reason(**({"text_wrap": True} | properties))
+            )
 
     def _formula(
         self, sheet: Any, at: tuple[int, int], row: Row, formula: Term | None

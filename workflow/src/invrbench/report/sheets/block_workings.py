@@ -30,7 +30,7 @@ from invrbench.report.sheets.workings import (
 SIDES = ("reference", "tested")
 _PCHIP_WIDTH = 2 * len(KNOT_HEADS) + len(PAIR_HEADS)
 _CUBIC_WIDTH = 2 * len(CUBIC_HEADS) + len(CUBIC_PAIR_HEADS)
-_TITLE = "Workings: every BD-rate on the left is computed here, from the points on the left"
+_TITLE = "Workings of the BD-rates"
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Workings:
         for column in range(self.start, self.stop):
             beneath.write_blank(row, column, None, head)
         beneath.write_string(row, self.start, _TITLE, head)
-        for index, side in enumerate(SIDES):
-            self._heads(beneath, row, self.start + 2 * index, ("", RATE_HEADS), head, side)
+        rates = [f"{side} {name}" for side in ("ref.", "test") for name in RATE_HEADS]
+        self._heads(beneath, row, self.start, ("", rates), head)
         for name in (*self.planes, *self.extras):
             label = metric(name).label
             at = self.knots(name)
@@ -113,12 +113,12 @@ class Workings:
                 at += len(group[1])
 
     @staticmethod
-    def _heads(sheet: Any, row: int, at: int, group: "_Heads", head: Any, side: str = "") -> None:
+    def _heads(sheet: Any, row: int, at: int, group: "_Heads", head: Any) -> None:
         title, names = group
         if title:
             sheet.write_string(row, at, title, head)
         for offset, name in enumerate(names):
-            sheet.write_string(row + 1, at + offset, f"{side} {name}".strip(), head)
+            sheet.write_string(row + 1, at + offset, name, head)
 
     def lay(
         self, pen: Pen, row: int, sides: tuple[Side, Side], wanted: Mapping[str, Sequence[str]]

@@ -28,6 +28,7 @@ _BD = {"pchip": 19, "cubic": 22}  # T and W
 _EXTRA = 25  # Z: further headline metrics, three columns each
 _MIN_ROWS = 4
 _PAGE_ROWS = 86  # of an A3 page at the scale that fits the columns
+_ONE_LINE = {"text_wrap": False, "shrink": True}  # rows of a block are as high as the template's
 _TOP = {"top": 1, "top_color": "#BFBFBF"}
 
 
@@ -301,7 +302,7 @@ def _write_bd(
     for index, column in enumerate(extra_metrics(book)):
         at = (row, _EXTRA + 3 * index + 2)
         formula = formulas.get((column, "pchip"))
-        book.bd(sheet, at, cell(column, "pchip"), formula=formula, **_TOP)
+        book.bd(sheet, at, cell(column, "pchip"), formula=formula, **_TOP, **_ONE_LINE)
     return found
 
 
@@ -324,7 +325,7 @@ def _write_three(
         sheet.merge_range(row, start, row, start + 2, reason, book.reason(**look))
         return
     for index, (cell, formula) in enumerate(zip(cells, formulas, strict=True)):
-        book.bd(sheet, (row, start + index), cell, formula=formula, **look)
+        book.bd(sheet, (row, start + index), cell, formula=formula, **look, **_ONE_LINE)
 
 
 def _write_means(
@@ -359,7 +360,8 @@ def _write_means(
         for index, extra in enumerate(extra_metrics(book)):
             at = _EXTRA + 3 * index + 2
             text = formula(at, extra, "pchip", scope)
-            book.bd(sheet, (row, at), mean(extra, "pchip", scope), formula=text, **look)
+            cell = mean(extra, "pchip", scope)
+            book.bd(sheet, (row, at), cell, formula=text, **look, **_ONE_LINE)
         row += 1
     return row
 

@@ -78,7 +78,8 @@ def write_rd_data(book: Book, wanted: Wanted) -> RdData:
         wanted: metrics by which curves are compared, by curve.
     """
     sheet, row = book.sheet(SHEET, "Points behind the charts and BD-rates", paper="A3")
-    note = "When a point is edited here, the charts and the sheets BD, Summary and Full follow."
+    note = "When a point is edited here, the charts and the sheets BD, Summary and Full follow: "
+    note += "BD-rates take the rate from bpp (kbps where there is none), charts of clips from kbps."
     sheet.write_string(row, 0, note, book.style(font_color=GREY, font_size=8))
     row += 1
     metrics = shown_metrics(book)

@@ -37,10 +37,10 @@ from invrbench.report.sheets.formula import (
     when,
 )
 
-RATE_HEADS = ("rate, rising", "log10 rate")
+RATE_HEADS = ("rate", "log10")
 KNOT_HEADS = ("quality", "step", "secant", "slope", "square", "cube", "integral", "check")
-CUBIC_HEADS = ("P1", "P2", "P3", "mean, a1, b1", "a2, b2", "c0 … c3")
-PAIR_HEADS = ("overlap", "low, high, check", "knot", "offset", "integral")
+CUBIC_HEADS = ("P1", "P2", "P3", "mean a1 b1", "a2 b2", "c0 … c3")
+PAIR_HEADS = ("overlap", "ends, check", "knot", "offset", "integral")
 PAIR_LINE_HEADS = (
     "low", "high", "check",
     *(f"{what}, {curve} at {end}" for what in ("knot", "offset", "integral")
