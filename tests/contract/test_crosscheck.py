@@ -547,3 +547,26 @@ def test_distance_to_the_uncompressed_model_is_measured_against_its_packed_bitst
     assert coarse["measured"] == coarse["claimed"] > 20
     itself = values[f"{STILL} block2", "psnr_y_render_db"]
     assert (itself["claimed"], itself["measured"], itself["difference"]) == (None, None, 0)
+
+
+def test_decoder_that_is_a_program_of_its_own_stays_one(
+    contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "bench"
+    shutil.copytree(contributed, root, symlinks=True)
+    folder = root / "proposals" / CODEC
+    program = folder / "run"
+    program.write_text('#!/bin/sh\nexec "$1" "$(dirname "$0")/decode.py" "$2"\n')
+    program.chmod(0o755)
+    manifest = folder / "codec.toml"
+    text = manifest.read_text().replace('files = ["decode.py"]', 'files = ["decode.py", "run"]')
+    manifest.write_text(
+        text.replace(
+            'decode = ["{python}", "{codec}/decode.py"]', 'decode = ["{codec}/run", "{python}"]'
+        )
+    )
+    monkeypatch.chdir(root)
+    for block in (8, 4):
+        contributions.code(f"{CLIP}/{CODEC}/any/block{block}")
+    assert main(["pack", CODEC, "--only", f"*/{CLIP}"]) == 0
+    assert main(["crosscheck", PACKAGE, "--report", "found", "--jobs", "1"]) == 0

@@ -406,3 +406,16 @@ def test_package_reads_from_any_name_and_place(packed: Path, tmp_path: Path) -> 
     packed.rename(odd)
     assert read_package(odd).codec == CODEC
     assert io.BytesIO(read_package(odd).read("decode.py")).readline()
+
+
+def test_text_that_no_reader_takes_is_not_packed(
+    contributed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(contributed)
+    target = tmp_path / "x.zip"
+    assert main(["pack", CODEC, "--proponent", "long " * 100, "-o", str(target)]) == EXIT_FAILED
+    assert "proponent" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -22,11 +22,11 @@ from invrbench.ctc.sequences import Sequence as SequenceEntry
 from invrbench.ctc.sequences import load_sequences
 from invrbench.ctc.tolerances import tolerances
 from invrbench.digest import md5_file
-from invrbench.errors import ConditionsError, InputError
+from invrbench.errors import ConditionsError, InputError, RecordError
 from invrbench.metrics.measurement import LOSSLESS
 from invrbench.results import paths
 from invrbench.results.lock import environment_lock, git_state
-from invrbench.results.package import ENCODER, KIND, SCHEMA
+from invrbench.results.package import ENCODER, KIND, SCHEMA, read_package
 from invrbench.results.places import without_places
 from invrbench.results.plan import CONDITIONS, Plan, Point
 from invrbench.results.points import Row, point_rows, view_rows
@@ -539,7 +539,7 @@ def write_package(
     """Write the archive whole; the same content gives the same bytes.
 
     Raises:
-        InputError: there is no encoder to pack.
+        InputError: there is no encoder to pack, or a text is longer than a package may hold.
     """
     value = package_value(contribution, bd, sender, with_encoder=with_encoder)
     members = _members(contribution, value, sender, with_encoder=with_encoder)
@@ -551,15 +551,24 @@ def write_package(
             for member in sorted(members):
                 _add(archive, f"{contribution.folder}/{member}", members[member])
         temporary.chmod(0o644)
+        _check_readable(temporary, target)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
+def _check_readable(written: Path, target: Path) -> None:
+    try:
+        read_package(written)
+    except RecordError as error:
+        raise InputError(str(error).replace(written.name, target.name)) from None
+
+
 def _add(archive: zipfile.ZipFile, name: str, content: Content) -> None:
     entry = zipfile.ZipInfo(name, _EPOCH)
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.create_system = 3
-    entry.external_attr = 0o100644 << 16
+    is_program = isinstance(content, Path) and os.access(content, os.X_OK)
+    entry.external_attr = (0o100755 if is_program else 0o100644) << 16
     archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())

@@ -179,6 +179,8 @@ def unpack(package: Package, target: Path) -> tuple[Path, frozenset[str]]:
                 ):
                     while chunk := file.read(_CHUNK):
                         written.write(chunk)
+                if archive.getinfo(f"{package.folder}/{member}").external_attr >> 16 & 0o100:
+                    place.chmod(0o755)
             except _BROKEN:
                 place.unlink(missing_ok=True)
                 damaged.add(member)
