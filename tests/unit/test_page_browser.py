@@ -216,6 +216,22 @@ def test_a_clicked_point_shows_its_values_records_and_commands(open_page: Opener
     assert "Bitstream (bytes)" in panel.inner_text()
 
 
+def test_a_number_of_the_first_table_leads_to_its_sequences_points_and_records(
+    open_page: Opener,
+) -> None:
+    page = open_page()
+    row = page.locator("#summary tbody tr", has_text="FFNeRV")
+    row.get_by_role("button").first.click()
+    panel = page.get_by_role("dialog")
+    assert BUNNY in panel.locator("#members").inner_text()
+    panel.locator("#members").get_by_role("button").first.click()
+    point = curve(rows_with_a_failure(), BUNNY, "ffnerv")[0]
+    panel.get_by_role("button", name=point["rate_point"]).click()
+    folder = f"results/{BUNNY}/ffnerv/{point['configuration']}/{point['rate_point']}/s0"
+    assert panel.get_by_role("link", name=f"{folder}/decode.json").is_visible()
+    page.keyboard.press("Escape")
+
+
 def test_dragging_the_line_wipes_between_the_two_pictures(open_page: Opener) -> None:
     # the left point is the first of its curve (grey 101), the right one the third (grey 103)
     sides = [curve(rows_with_a_failure(), BUNNY, codec) for codec in ("hevc", "ffnerv")]

@@ -107,6 +107,16 @@ def test_the_tables_are_those_of_the_workbook(report, data):
     assert first == [cell.shown for row in tables.headline(report).rows for cell in row]
 
 
+def test_bd_rates_of_shared_tables_name_their_row_of_comparisons(report, data):
+    [cells] = [r for r in data["tables"]["headline"]["rows"] if r[0].startswith("FFNeRV")]
+    shown, value, place = cells[2]
+    row = data["bd"][place]
+    told = [data["texts"][row[i]] for i in (1, 3, 5)]
+    assert told == ["Overall", "FFNeRV", "psnr_y_db"]
+    assert value == pytest.approx(row[7] / 100, abs=1e-4)
+    assert shown.split("%")[0] == data["texts"][row[6]].split("%")[0]
+
+
 def test_curves_are_drawn_as_in_the_pictures_of_plots(report, data):
     styles = looks(report.pooled)
     assert len(data["curves"]) == len(report.pooled)

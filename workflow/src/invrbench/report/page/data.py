@@ -34,6 +34,13 @@ from invrbench.report.page.names import folder_numbers
 from invrbench.report.page.sources import PageSources
 from invrbench.report.plots import look_key, looks
 
+# What tells the rows of one method in bd.tsv apart.
+_COMPARED = (
+    *("sequence", "class", "view_set", "test", "configuration", "curve", "seed"),
+    *("anchor", "anchor_configuration", "metric"),
+)
+Comparison = tuple[str, ...]
+
 
 def page_data(report: Report, sources: PageSources, verdicts: Sequence[Verdict] = ()) -> Json:
     """Everything of the page but pictures and per-frame values.
@@ -44,6 +51,8 @@ def page_data(report: Report, sources: PageSources, verdicts: Sequence[Verdict] 
         verdicts: on the findings of the conditions.
     """
     texts = Texts()
+    compared = _compared(report)
+    places = {_comparison(row): index for index, row in enumerate(compared)}
     drawn = drawn_curves(report)
     columns = value_columns(report)
     folders = folder_numbers(report)
@@ -80,9 +89,11 @@ def page_data(report: Report, sources: PageSources, verdicts: Sequence[Verdict] 
         "curves": curves,
         "points": points,
         "folders": [point_files_json(name, sources) for name in folders],
-        "bd": _bd_rows(report, texts),
+        "bd": [_bd_row(row, report, texts) for row in compared],
         "costs": _costs(report, texts),
-        "tables": {name: _table(table) for name, table in _tables(report, verdicts).items()},
+        "tables": {
+            name: _table(table, places) for name, table in _tables(report, verdicts).items()
+        },
         "texts": texts.listed,
     }
 
@@ -90,51 +101,50 @@ def page_data(report: Report, sources: PageSources, verdicts: Sequence[Verdict] 
 # ---- what is listed
 
 
-def _bd_rows(report: Report, texts: Texts) -> list[list[Any]]:
-    """Every comparison of the headline method, and the means; anchors' own come last.
+def _comparison(row: Row) -> Comparison:
+    """What a row of bd.tsv compares, without the method."""
+    return tuple(str(row[name]) for name in _COMPARED)
+
+
+def _compared(report: Report) -> list[Row]:
+    """Rows of the headline method, seeds as their mean; anchors' own come last."""
+    roles = {tables.without_sequence(curve): curve.role for curve in report.pooled}
+
+    def role(row: Row) -> str:
+        return roles.get(replace(tested_curve(row), sequence=""), "")
+
+    rows = [row for row in report.rows if row["method"] == HEADLINE_METHOD and role(row)]
+    return sorted(rows, key=lambda row: role(row) == "anchor")
+
+
+def _bd_row(row: Row, report: Report, texts: Texts) -> list[Any]:
+    """A comparison or a mean.
 
     Returns:
-        Lists of: scope (0 sequence, 1 class, 2 overall), and the numbers of the texts of sequence
-        or class, view set, tested curve, anchor, metric and BD-rate; its value in percent or null,
-        whether it is doubtful, the numbers of the texts of BD-quality, overlap and reason, and
-        the curves' ids (tested, anchor).
+        Scope (0 sequence, 1 class, 2 overall), and the numbers of the texts of sequence or class,
+        view set, tested curve, anchor, metric and BD-rate; its value in percent or null, whether
+        it is doubtful, the numbers of the texts of BD-quality, overlap and reason, and the
+        curves' ids (tested, anchor).
     """
-    roles = {tables.without_sequence(curve): curve.role for curve in report.pooled}
-    rows = [
-        (row, key)
-        for row in report.rows
-        if row["method"] == HEADLINE_METHOD
-        and replace(key := tested_curve(row), sequence="") in roles
-    ]
-    rows.sort(key=lambda pair: roles[replace(pair[1], sequence="")] == "anchor")
-    listed = []
-    for row, key in rows:
-        cell = bd(row)
-        is_mean = not row["sequence"]
-        scope = 0 if not is_mean else 2 if row["class"] == OVERALL else 1
-        label = metric(row["metric"])
-        configuration = str(row["anchor_configuration"])
-        shown = "hardest" if configuration == STRONGEST else configuration
-        anchor = report.info.name(row["anchor"], shown) if row["anchor"] else ""
-        listed.append(
-            [
-                scope,
-                texts.number(_scope(row)),
-                texts.number(key.view_set),
-                texts.number(report.info.name(key.codec, key.configuration, key.curve, key.seed)),
-                texts.number(anchor),
-                texts.number(row["metric"]),
-                texts.number(cell.shown),
-                None if cell.kind != "number" else round(row["bd_rate_percent"], 2),
-                int(cell.is_doubtful),
-                texts.number(number(row["bd_quality"], label.signed_format).shown),
-                texts.number(_share(row)),
-                texts.number(row["reason"] or ""),
-                texts.number("/".join((key.codec, key.configuration, key.curve, key.seed))),
-                texts.number("/".join((row["anchor"], configuration))),
-            ]
+    key, cell, label = tested_curve(row), bd(row), metric(row["metric"])
+    configuration = str(row["anchor_configuration"])
+    shown = "hardest" if configuration == STRONGEST else configuration
+    anchor = report.info.name(row["anchor"], shown) if row["anchor"] else ""
+    numbers = [
+        texts.number(each)
+        for each in (
+            *(_scope(row), key.view_set),
+            report.info.name(key.codec, key.configuration, key.curve, key.seed),
+            *(anchor, row["metric"], cell.shown),
+            number(row["bd_quality"], label.signed_format).shown,
+            *(_share(row), row["reason"] or ""),
+            "/".join((key.codec, key.configuration, key.curve, key.seed)),
+            "/".join((row["anchor"], configuration)),
         )
-    return listed
+    ]
+    value = round(row["bd_rate_percent"], 2) if cell.kind == "number" else None
+    scope = 0 if row["sequence"] else 2 if row["class"] == OVERALL else 1
+    return [scope, *numbers[:6], value, int(cell.is_doubtful), *numbers[6:]]
 
 
 def _scope(row: Row) -> str:
@@ -241,19 +251,26 @@ def findings_table(verdicts: Iterable[Verdict], report: Report) -> Table:
     return Table("findings", "Findings", columns, rows)
 
 
-def _table(table: Table) -> Json:
+def _table(table: Table, places: Mapping[Comparison, int]) -> Json:
     return {
         "title": table.title,
         "columns": [[c.head, c.align, int(c.self_reported)] for c in table.columns],
-        "rows": [[_cell(cell) for cell in row] for row in table.rows],
+        "rows": [[_cell(cell, places) for cell in row] for row in table.rows],
         "bold": sorted(table.bold),
         "notes": list(table.notes),
     }
 
 
-def _cell(cell: Cell) -> Any:
-    """A text, ``[shown, value]`` of a number, or ``{"reason": …}``."""
+def _cell(cell: Cell, places: Mapping[Comparison, int]) -> Any:
+    """A text, ``[shown, value]`` of a number, or ``{"reason": …}``.
+
+    One that shows a comparison also holds the number of its row, as third entry or as ``bd``.
+    """
+    place = places.get(_comparison(cell.row)) if cell.row is not None else None
     if cell.kind == "number":
         assert isinstance(cell.value, float | int)
-        return [cell.shown, float(f"{cell.value:.6g}")]
-    return {"reason": cell.shown} if cell.kind == "reason" else cell.shown
+        number_cell = [cell.shown, float(f"{cell.value:.6g}")]
+        return number_cell if place is None else [*number_cell, place]
+    if cell.kind == "reason":
+        return {"reason": cell.shown} | ({} if place is None else {"bd": place})
+    return cell.shown

@@ -148,6 +148,7 @@ def sequence_json(name: str, report: Report) -> Json:
         "id": name,
         "rate": "bpp" if still else "rate_kbps",
         "about": about,
+        "class": report.classes.get(name, ""),
         "publish": None if entry is None else entry.may_publish == PUBLISHABLE,
     }
 

@@ -176,13 +176,7 @@ function comparisonPanel(row) {
     make("p", {}, `${metric.label}, ${`${bdText(row, "place")} ${bdText(row, "views")}`.trim()}`),
     make("p", {}, `${bdText(row, "test")} against ${bdText(row, "anchor") || "no anchor"}`),
     bdText(row, "why") ? make("p", { class: "reason" }, bdText(row, "why")) : null,
-    row[BD.scope]
-      ? make(
-          "p",
-          { class: "note" },
-          "A mean over sequences; choose a sequence in the table for its curves.",
-        )
-      : null,
+    row[BD.scope] ? membersOfMean(row) : null,
     members.flatMap((curve) => [make("h3", {}, curve.name), comparedPoints(curve, metric)]),
     members.length
       ? make(
@@ -194,9 +188,42 @@ function comparisonPanel(row) {
   ];
 }
 
+// The comparisons that a mean is over, or would be if they had numbers.
+function membersOfMean(mean) {
+  const [anchor, configuration] = bdText(mean, "anchorId").split("/");
+  const classOf = new Map(data.sequences.map((each) => [each.id, `Class ${each.class}`]));
+  const same = (row, ...names) => names.every((name) => row[BD[name]] === mean[BD[name]]);
+  const belongs = (row) => {
+    const [codec, own] = bdText(row, "anchorId").split("/");
+    return codec === anchor && (configuration === "strongest" || own === configuration);
+  };
+  const rows = data.bd.filter(
+    (row) =>
+      row[BD.scope] === 0 &&
+      same(row, "testId", "metric", "views") &&
+      belongs(row) &&
+      (mean[BD.scope] === 2 || classOf.get(bdText(row, "place")) === bdText(mean, "place")),
+  );
+  const lines = rows.map((row) => {
+    const onclick = () => openComparison(row);
+    const button = make("button", { type: "button", class: "link", onclick }, bdText(row, "shown"));
+    return rowOf(bdText(row, "place"), button, ` against ${bdText(row, "anchor")}`);
+  });
+  const note =
+    configuration === "strongest"
+      ? "A mean over these sequences, of each the configuration that is hardest to beat:"
+      : "A mean over these sequences:";
+  return [
+    make("p", { class: "note" }, note),
+    make("table", { id: "members" }, make("tbody", {}, lines)),
+  ];
+}
+
 // Ids: codec/configuration/curve/seed of a tested curve, codec/configuration of an anchor.
 const matches = (curve, id) =>
   curve.id === id || [curve.codec, curve.configuration].join("/") === id;
+
+const seeded = (point) => (point.seed === "0" ? point.id : `${point.id}, seed ${point.seed}`);
 
 function comparedPoints(curve, metric) {
   const rate = data.sequences[curve.sequence].rate;
@@ -205,7 +232,7 @@ function comparedPoints(curve, metric) {
     return make(
       "tr",
       {},
-      make("td", {}, pointButton(index, point.id)),
+      make("td", {}, pointButton(index, seeded(point))),
       make("td", { class: "number" }, rateText(point, rate)),
       make("td", {}, shown(point, metric.id) ?? reasonOf(point, metric.id)),
     );

@@ -2,10 +2,18 @@
 
 function cellOf(cell, column) {
   const align = column[1] === "left" ? "left" : "";
-  if (Array.isArray(cell)) return make("td", { class: `number ${align}` }, cell[0]);
-  if (cell !== null && typeof cell === "object")
-    return make("td", { class: `reason ${align}` }, cell.reason);
+  if (Array.isArray(cell)) return make("td", { class: `number ${align}` }, traced(cell[0], cell[2]));
+  if (cell !== null && typeof cell === "object") {
+    return make("td", { class: `reason ${align}` }, traced(cell.reason, cell.bd));
+  }
   return make("td", { class: align }, cell ?? "");
+}
+
+// A text that leads to its comparison, where it shows one.
+function traced(text, place) {
+  if (place === undefined) return text;
+  const onclick = () => openComparison(data.bd[place]);
+  return make("button", { type: "button", class: "link", onclick }, text);
 }
 
 const keyOf = (cell) =>
