@@ -452,6 +452,34 @@ def test_a_metric_that_falls_is_compared_by_its_negative(tmp_path: Path) -> None
     assert 100 * value == pytest.approx(wanted, abs=1e-9)
 
 
+@needs_office
+def test_means_find_their_classes_whatever_these_are_called(tmp_path: Path) -> None:
+    rows = points()
+    for each in rows:
+        each["class"] = "a*b?~ <1" if each["class"] == "clip" else ""
+        if each["codec"] == "ffnerv":  # a table that rounds kbit/s: the number, no formula
+            each["rate_kbps"] = round(each["rate_kbps"], 1)
+    path = report_book(tmp_path / "results.xlsx", rows)
+    assert disagreements(path, tmp_path) == []
+    sheet = load(path, values=False)["LD"]
+    cells = {cell.data_type for cell in sheet["T"] if "%" in cell.number_format}
+    assert cells == {"f", "n"}
+
+
+@pytest.mark.parametrize("kept", ["proposal", "anchor", "control", ""])
+def test_a_report_without_proposals_anchors_or_any_number_has_no_formula_left_hanging(
+    kept: str, tmp_path: Path
+) -> None:
+    rows = [each for each in points() if each["role"] == kept or not kept]
+    numbers = {"bpp", "rate_kbps", *METRICS}
+    for each in rows if not kept else ():
+        each.update(dict.fromkeys(numbers), status="failed", reason="exit status 1")
+    path = report_book(tmp_path / "results.xlsx", rows)
+    found = list(formulas(path))
+    assert bool(found) == (kept == "anchor")
+    assert all(value is not None for _, _, _, value in found)
+
+
 def test_a_workbook_holds_only_functions_that_every_reader_has(
     report: Path, golden: tuple[Path, list[int]]
 ) -> None:
