@@ -15,7 +15,7 @@ function layoutOf(title, x, y) {
   const marks = data.head.marks.length ? ` · <b>${plain(data.head.marks.join(" · "))}</b>` : "";
   return {
     title: {
-      text: `${narrow ? wrapped(title, 40) : plain(title)}<br><span style="font-size:11px">${plain(data.head.heading)}${marks}</span>`,
+      text: `${narrow ? wrapped(title, 34) : plain(title)}<br><span style="font-size:11px">${plain(data.head.heading)}${marks}</span>`,
       x: 0,
       xref: "paper",
       xanchor: "left",
@@ -26,7 +26,7 @@ function layoutOf(title, x, y) {
     plot_bgcolor: "#ffffff",
     margin: { l: narrow ? 50 : 64, r: 12, t: narrow ? 84 : 58, b: 50 },
     xaxis: { ...GRID, ...x },
-    yaxis: { ...GRID, ...y },
+    yaxis: { ...GRID, automargin: true, ...y },
     hovermode: "closest",
     hoverlabel: {
       bgcolor: "#ffffff",
