@@ -23,7 +23,6 @@ from invrbench.ctc.sequences import load_sequences
 from invrbench.ctc.tolerances import tolerances
 from invrbench.digest import md5_file
 from invrbench.errors import ConditionsError, InputError, RecordError
-from invrbench.metrics.measurement import LOSSLESS
 from invrbench.results import paths
 from invrbench.results.lock import environment_lock, git_state
 from invrbench.results.package import ENCODER, KIND, SCHEMA, read_package
@@ -34,7 +33,6 @@ from invrbench.results.records import read_usable_record
 
 Content = bytes | Path
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip archive can say
-_PLANES = ("psnr_y_db", "psnr_u_db", "psnr_v_db")
 WITHHELD = {
     "status": "skipped",
     "reason": "its bitstream is lossless, and the sequence may not be published",
@@ -109,7 +107,7 @@ def gather(plan: Plan, codec: str) -> Contribution:
         if point.address.codec != codec:
             continue
         rows = tuple(_sendable(plan, row) for row in point_rows(plan, point))
-        if rows[0]["status"] == "ok" and _gives_the_source_away(point, rows):
+        if rows[0]["status"] == "ok" and _gives_the_source_away(plan.root, point):
             left_out += [row | WITHHELD for row in rows]
         elif rows[0]["status"] == "ok":
             packed.append(PackedPoint(point, rows, _bitstream_name(point)))
@@ -138,10 +136,16 @@ def _sendable(plan: Plan, row: Row) -> Row:
     return row | {"reason": without_places(str(row["reason"] or ""), plan.root)}
 
 
-def _gives_the_source_away(point: Point, rows: Iterable[Row]) -> bool:
-    """Whether a bitstream holds samples that are their owner's, all of them."""
-    is_lossless = all(row.get(f"{name}_reason") == LOSSLESS for row in rows for name in _PLANES)
-    return is_lossless and point.source.may_publish == "no"
+def _gives_the_source_away(root: Path, point: Point) -> bool:
+    """Whether a bitstream holds all samples of a sequence that is its owner's."""
+    if point.source.may_publish != "no":
+        return False
+    record = read_usable_record(root / paths.source_record(point.address.sequence)) or {}
+    views = record.get("views", {"decoded": record})
+    listed = (root / point.address.folder / "decoded.md5").read_text(encoding="utf-8")
+    decoded = [line.split("  ", 1) for line in listed.splitlines()]
+    md5s = {name.removesuffix(".raw"): md5 for md5, name in decoded}
+    return all(views.get(view, {}).get("md5") == md5 for view, md5 in md5s.items())
 
 
 def _bitstream_name(point: Point) -> str:
