@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import warnings
 import zipfile
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +56,17 @@ def load(path: Path, *, values: bool) -> Any:
         return openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=values)
 
 
-def formulas(path: Path) -> Iterator[tuple[str, str, str, Any]]:
-    """Sheet, cell, formula and cached value of every formula in a file."""
+@cache
+def formulas(path: Path) -> tuple[tuple[str, str, str, Any], ...]:
+    """Sheet, cell, formula and cached value of every formula in a file, which stays as it is."""
     values = load(path, values=True)
-    for sheet in load(path, values=False):
-        for row in sheet.iter_rows():
-            for cell in row:
-                if cell.data_type == "f":
-                    value = values[sheet.title][cell.coordinate].value
-                    yield sheet.title, cell.coordinate, cell.value, value
+    return tuple(
+        (sheet.title, cell.coordinate, cell.value, values[sheet.title][cell.coordinate].value)
+        for sheet in load(path, values=False)
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.data_type == "f"
+    )
 
 
 def disagreements(path: Path, folder: Path) -> list[str]:
