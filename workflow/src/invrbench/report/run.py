@@ -1,7 +1,6 @@
 """From a plan and its records to a report: names, provenance and notes gathered in one place."""
 
 import logging
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from invrbench.report.write import Written, write_report
 from invrbench.results import paths
 from invrbench.results.expected import drift_notes
 from invrbench.results.labels import refuse_other_report, seal_label
+from invrbench.results.lock import git_state
 from invrbench.results.own_motion import source_rows
 from invrbench.results.pictures import read_strips
 from invrbench.results.places import without_places
@@ -25,17 +25,6 @@ from invrbench.results.records import read_usable_record
 
 logger = logging.getLogger(__name__)
 Record = Mapping[str, Any]
-
-
-def _git(root: Path, *words: str) -> str:
-    """Output of a git command, or nothing where there is no git or no repository."""
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _records(plan: Plan) -> list[Record]:
@@ -138,6 +127,7 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
     metrics = conditions.headline.metrics
     second = metrics[1] if len(metrics) > 1 else metrics[0]
     machines = sorted({str(record["machine"]) for record in records if "machine" in record})
+    commit, dirty = git_state(plan.root)
     return RunInfo(
         conditions=conditions.name,
         title=conditions.title,
@@ -154,8 +144,8 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         generated_from=max(
             (str(record["end"]) for record in records), default=RunInfo.generated_from
         ),
-        commit=_git(plan.root, "rev-parse", "--short=12", "HEAD"),
-        dirty=bool(_git(plan.root, "status", "--porcelain", "--untracked-files=no")),
+        commit=commit,
+        dirty=dirty,
         tool_versions=_tool_versions(records),
         sandbox=tuple(sorted({str(row["sandbox"]) for row in rows if row["sandbox"]})),
         machine="; ".join(machines),
