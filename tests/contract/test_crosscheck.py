@@ -376,10 +376,12 @@ def test_other_versions_and_machines_are_named(judge: Callable[..., Report]) -> 
     def age(value: dict[str, Any]) -> None:
         value["environment"] |= {"python": "3.9.1", "machines": ["Old Box, 1 cores"]}
         value["environment"]["libraries"]["numpy"] = "1.0.1"
+        value["metric_versions"]["psnr_y_db"] = "a ruler of 1999"
 
     differences = judge(lambda files: edit_value(files, age))["environment_differences"]
     assert any(re.match(r"Python 3\.9\.1 packed, 3\.\d+", each) for each in differences)
     assert any(re.match(r"numpy 1\.0\.1 packed, 1\.\d+", each) for each in differences)
+    assert any(each.startswith("metric psnr_y_db: a ruler of 1999 pa") for each in differences)
     assert any(each.startswith("machine Old Box, 1 cores packed, ") for each in differences)
 
 

@@ -59,6 +59,7 @@ def crosscheck(arguments: Any) -> int:
     from invrbench.results.crosscheck import Session
     from invrbench.results.package import read_package
     from invrbench.results.reencode import require_encoder
+    from invrbench.results.verdicts import other_metrics
 
     root = repository()
     package = read_package(Path(arguments.package))
@@ -79,6 +80,7 @@ def crosscheck(arguments: Any) -> int:
         found = _checked(session, chosen, within, jobs)
         again = _encoded_again(session, chosen, within) if arguments.reencode else ()
     checked = tuple(found.get(claim.key) or _left_out(claim, arguments.only) for claim in every)
+    differing += other_metrics(package.value.get("metric_versions", {}), checked)
     check = Crosscheck(
         package=package,
         checked=checked,

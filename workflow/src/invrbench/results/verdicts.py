@@ -1,6 +1,6 @@
 """What became of a package's claims: every value beside the claimed one, and a word per point."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -89,6 +89,25 @@ class Checked:
     def unmeasured(self) -> tuple[Compared, ...]:
         """Claimed values that this machine could not measure."""
         return tuple(each for each in self.compared if each.why_not)
+
+
+def other_metrics(packed: Mapping[str, str], checked: Iterable[Checked]) -> list[str]:
+    """Metrics that were measured in another way than where the package was made, as phrases.
+
+    Args:
+        packed: how a column was measured there.
+        checked: points that were measured here.
+    """
+    here: dict[str, str] = {}
+    for each in checked:
+        for views in each.record.get("measured", {}).values():
+            for measurement in views.values():
+                here |= measurement["versions"]
+    return [
+        f"metric {column}: {packed[column]} packed, {version} here"
+        for column, version in sorted(here.items())
+        if packed.get(column, version) != version
+    ]
 
 
 def compare(claim: Claim, record: Mapping[str, Any], limits: Mapping[str, float]) -> list[Compared]:
