@@ -217,3 +217,10 @@ def test_a_name_that_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
         each["origin"] = "=1+1"
     found, _ = workbook(tmp_path / "results.xlsx", rows, title="=cmd|' /C calc'!A0", notes=("+1",))
     assert all(cell.data_type != "f" for sheet in found for cell in cells(sheet))
+
+
+def test_no_sheet_that_others_compute_with_offers_to_be_sorted(book: Any) -> None:
+    for name in ("AI", "LD", "BD", "RD data"):
+        assert book[0][name].auto_filter.ref is None, name
+    for name in ("Full", "Points", "Coverage"):
+        assert book[0][name].auto_filter.ref, name

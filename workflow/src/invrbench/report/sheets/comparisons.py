@@ -127,7 +127,7 @@ def write_comparisons(book: Book, pairs: Sequence[Comparison], data: RdData) -> 
         row = _write_group(book, sheet, row, members, (curves, data))
     if row == top + 1:
         sheet.write_string(row, 0, "Nothing was compared.", book.reason(align="left"))
-    sheet.autofilter(top, 0, max(row - 1, top), len(_COLUMNS) - 1)
+    # no filter: who sorts by it parts rows from their workings, and other sheets refer to them
     sheet.freeze_panes(top + 1, 1)
     sheet.repeat_rows(top)
     sheet.print_area(0, 0, max(row - 1, top), len(_COLUMNS) - 1)
