@@ -312,6 +312,18 @@ def test_an_edit_that_leaves_no_number_leaves_the_reason_of_compare(tmp_path: Pa
 
 
 @needs_office
+def test_a_row_inserted_among_the_points_is_never_left_out_in_silence(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.xlsx"
+    vectors_workbook(plain, [VECTORS[0][1]])
+    # what a spreadsheet makes of the range in both conditions when a row is inserted into it
+    part, old, new = "xl/worksheets/sheet1.xml", "COUNT(C1:C4,D1:D4)", "COUNT(C1:C5,D1:D5)"
+    half = replaced(plain, part, old, new, tmp_path / "half.xlsx")
+    wider = replaced(half, part, old, new, tmp_path / "wider.xlsx")
+    sheet = edited(wider, "Data", {"C5": 700.0, "D5": 39.2}, tmp_path)["Data"]
+    assert [sheet[f"{column}1"].value for column in "EFG"] == ["inserted-point"] * 3
+
+
+@needs_office
 def test_an_edited_point_of_rd_data_moves_summary_full_and_bd_to_what_a_new_report_says(
     report: Path, tmp_path: Path
 ) -> None:

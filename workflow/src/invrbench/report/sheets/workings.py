@@ -8,7 +8,8 @@ orthogonal polynomials of the centred qualities, and integrated by Simpson's rul
 for it.
 
 Every cell stands with the value of the same arithmetic in Python. Where an edited point leaves no
-number, the cells say why, with the words of :mod:`invrbench.compare.bd`.
+number, the cells say why, with the words of :mod:`invrbench.compare.bd`, and ``inserted-point``
+where a row was inserted among a curve's points: there are no knots for it.
 
 Source: log10 rate over quality, integrated over the common range: VCEG-M33; piecewise cubic with
 the slopes of F. N. Fritsch and J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984), and three-point
@@ -229,7 +230,9 @@ def _check(rates: Rates, qualities: Range, x: Range, ceiling: float | None) -> T
     """The reason for which the points, as they stand, make no curve."""
     count = len(x)
     held = sum(isinstance(v, int | float) for v in (*rates.points.values, *qualities.values))
-    missing = call("COUNT", rates.points, qualities, value=held).below(2 * count)
+    present = call("COUNT", rates.points, qualities, value=held)
+    missing = present.below(2 * count)
+    inserted = present.above(2 * count)  # with a row, for which there is no knot
     infinite = rates.points.minimum().at_most(0)
     rising = rates.rising
     twins = rising.part(1, count).count_where("=", rising.part(0, count - 1)).above(0)
@@ -240,8 +243,8 @@ def _check(rates: Rates, qualities: Range, x: Range, ceiling: float | None) -> T
     if ceiling is not None:
         flat = either(flat, both(x[-2].at_least(ceiling), x[-1].at_least(ceiling)))
     reasons = (
-        (missing, "missing-point"), (infinite, "not-finite"), (twins, "duplicate-point"),
-        (flat, "saturated"), (falls, "non-monotone"),
+        (missing, "missing-point"), (inserted, "inserted-point"), (infinite, "not-finite"),
+        (twins, "duplicate-point"), (flat, "saturated"), (falls, "non-monotone"),
     )  # fmt: skip
     check = quoted(OK)
     for condition, reason in reversed(reasons):
