@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invrbench import __version__
 from invrbench.cli.common import plan_of, repository
 from invrbench.results.records import machine_label
 
@@ -57,6 +58,7 @@ def crosscheck(arguments: Any) -> int:
     from invrbench.report.crosscheck_words import Crosscheck, moves_of
     from invrbench.results.claims import Head, claims_of, duration, in_order
     from invrbench.results.crosscheck import Session
+    from invrbench.results.lock import git_state, harness_name
     from invrbench.results.package import read_package
     from invrbench.results.reencode import require_encoder
     from invrbench.results.verdicts import other_metrics
@@ -89,6 +91,7 @@ def crosscheck(arguments: Any) -> int:
         by="".join(sign for sign in " ".join(arguments.by.split()) if sign.isprintable()),
         frames=str(head) if head else "",
         machine=machine_label(),
+        harness=harness_name(__version__, *git_state(root)),
         differences=tuple(differing),
         notes=tuple(notes),
         moves=moves_of(package, checked),

@@ -71,6 +71,7 @@ def to_json(check: Crosscheck) -> dict[str, Any]:
         "by": check.by,
         "date": check.date,
         "machine": check.machine,
+        "harness": check.harness,
         "sentence": sentence(check),
         "short": short(check),
         "counts": {verdict: check.counts[verdict] for verdict in VERDICTS},

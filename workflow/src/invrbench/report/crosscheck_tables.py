@@ -13,6 +13,7 @@ from invrbench.report.crosscheck_words import (
     unit,
 )
 from invrbench.report.metrics import METRICS
+from invrbench.results.lock import harness_name
 from invrbench.results.reencode import Again
 from invrbench.results.verdicts import VERDICTS, Checked, Compared
 
@@ -230,9 +231,10 @@ def facts(check: Crosscheck) -> Table:
         ("Date", check.date[:10] or "–"),
         ("Conditions", f"{check.package.conditions}, digest {digest}"),
         ("Package", f"{check.package.path.name}, md5 {check.package.md5}"),
-        ("Packed with", f"invrbench {harness['version']}, commit {harness['commit'] or 'unknown'}"),
+        ("Packed with", harness_name(harness["version"], harness["commit"], harness["dirty"])),
         ("Packed on", "; ".join(map(str, lock.get("machines", ()))) or "not stated"),
         ("Packed environment", f"Python {lock.get('python', '?')}, {libraries or 'no libraries'}"),
+        ("Checked with", check.harness or "not stated"),
         ("Checked on", check.machine),
         ("Other environment", "; ".join(check.differences) or "none: the same versions"),
         ("Tolerances", check.limits_of),

@@ -40,6 +40,7 @@ class Crosscheck:
         checked: verdicts, in the package's order of points.
         limits: tolerances by column, ``limits_of`` says whose.
         by: the cross-checker.
+        machine, harness: where it was checked, and by which version of this program.
         frames: "frames 0–15" where only some were compared.
         differences: what of the environment is another one here, as phrases.
         notes: sentences a reader must see.
@@ -54,6 +55,7 @@ class Crosscheck:
     by: str = ""
     frames: str = ""
     machine: str = ""
+    harness: str = ""
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     moves: tuple[Mapping[str, Any], ...] = ()

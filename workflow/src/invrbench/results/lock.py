@@ -112,6 +112,16 @@ def git_state(root: Path) -> tuple[str, bool]:
     return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
 
 
+def harness_name(version: str, commit: str, is_dirty: bool) -> str:
+    """This program as reports name it.
+
+    >>> harness_name("0.1.0", "779aa1178a11", True)
+    'invrbench 0.1.0, commit 779aa1178a11 with local changes'
+    """
+    changed = " with local changes" if is_dirty else ""
+    return f"invrbench {version}, commit {commit or 'unknown'}{changed}"
+
+
 def _git(root: Path, *words: str) -> str:
     try:
         done = subprocess.run(
