@@ -205,6 +205,8 @@ def test_brought_bitstreams_and_a_published_curve_reach_the_workbook(
     for bits in (2, 3, 4, 5):
         made = copy / f"results/bikes-tiny/ours/any/bits{bits}/s0/bitstream.bin"
         shutil.copy(made, place / f"low{bits}.bin")
+    times = {"bitstreams/bikes-tiny/any/low3.bin": {"fit_seconds": 7200, "encode_seconds": 812.4}}
+    (folder / "origin.json").write_text(json.dumps({"schema": 1, "points": times}))
     paper = copy / "proposals/paper"
     paper.mkdir()
     (paper / "codec.toml").write_text(
@@ -223,6 +225,8 @@ def test_brought_bitstreams_and_a_published_curve_reach_the_workbook(
     brought = [row for row in rows if row["codec"] == "elsewhere"]
     assert {row["origin"] for row in brought} == {"brought"}
     assert [row["status"] for row in brought] == ["ok"] * 4
+    assert [row["stated_encode_seconds"] for row in brought] == ["", "812.400", "", ""]
+    assert {row["encode_seconds"] for row in brought} == {""}
     ours = {row["bitstream_md5"]: row["psnr_y_db"] for row in rows if row["codec"] == "ours"}
     assert {row["bitstream_md5"]: row["psnr_y_db"] for row in brought} == ours
     assert [row["status"] for row in rows if row["codec"] == "paper"] == ["published"]

@@ -1,6 +1,7 @@
 """codec.toml: who a codec is, what it serves, and how its verbs are called."""
 
 import itertools
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -70,6 +71,7 @@ class Manifest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     grids: tuple[Mapping[str, tuple[Any, ...]], ...] = ()
     brought_points: tuple[str, ...] = ()
+    stated_times: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     curves: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, Resources] = field(default_factory=dict)
     claims: Mapping[str, str] = field(default_factory=dict)
@@ -258,6 +260,25 @@ def _check_environment(environment: Mapping[str, Any], folder: Path, where: str)
         )
 
 
+def _stated_times(folder: Path, where: str) -> Mapping[str, Mapping[str, Any]]:
+    """By brought bitstream: what its maker says that making it took, from ``origin.json``.
+
+    Raises:
+        ManifestError: the file cannot be used; names key and what is allowed.
+    """
+    path = folder / "origin.json"
+    if not path.is_file():
+        return {}
+    here = where.replace("codec.toml", path.name)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{here} is not JSON ({error}); correct or remove it.") from None
+    check_structure(value, "origin", where=here, error=ManifestError)
+    points: Mapping[str, Mapping[str, Any]] = value["points"]
+    return points
+
+
 def _build(raw: Mapping[str, Any], folder: Path, variant: str) -> Manifest:
     where = f"{folder.parent.name}/{folder.name}/codec.toml"
     check_structure(raw, "codec", where=where, error=ManifestError)
@@ -295,6 +316,7 @@ def _build(raw: Mapping[str, Any], folder: Path, variant: str) -> Manifest:
         learned_bytes=decoder.get("learned_bytes", 0),
         grids=tuple({k: tuple(v) for k, v in grid.items()} for grid in grids),
         brought_points=brought,
+        stated_times=_stated_times(folder, where),
         resources={verb: Resources(**r) for verb, r in raw.get("resources", {}).items()},
         **{key: raw[key] for key in ("name", "summary", "role")},
         **{key: raw.get(key, "") for key in ("paper", "document", "contact", "licence")},

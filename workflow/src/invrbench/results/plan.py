@@ -75,6 +75,14 @@ class Point:
         return {**self.manifest.parameters, **self.rate_point.parameters}
 
     @property
+    def stated_times(self) -> Mapping[str, Any]:
+        """What the maker of a brought bitstream says that making it took."""
+        if self.brought is None:
+            return {}
+        name = self.brought.relative_to(self.manifest.folder).as_posix()
+        return self.manifest.stated_times.get(name, {})
+
+    @property
     def view_sets(self) -> dict[str, tuple[str, ...]]:
         """Ids of the views that are decoded and measured, by set; a video is one unnamed view."""
         if not isinstance(self.source, ResolvedScene):

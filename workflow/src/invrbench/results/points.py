@@ -28,6 +28,7 @@ RATES = ("bitstream_bytes", "bpp", "rate_kbps", "kbit_per_instant", "rate_vs_anc
 COSTS = (
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
+    "stated_fit_seconds", "stated_encode_seconds",
 )  # fmt: skip
 PLACES = ("timing", "machine", "device")  # where and how times were taken
 DIGESTS = ("bitstream_md5", "decoded_md5", "source_md5")
@@ -199,6 +200,8 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         "decoded_md5": decode["decoded_md5"],
         "source_md5": encode["inputs"]["source_md5"],
     }
+    for name in ("fit_seconds", "encode_seconds"):
+        row[f"stated_{name}"] = point.stated_times.get(name)
     notes: Row = {}
     for record in chain.values():
         notes |= record.get("notes", {})
