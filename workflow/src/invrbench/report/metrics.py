@@ -166,7 +166,7 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "Overlap",
         "Share of the tested curve's quality range that the reference covers. Below 75 % the "
-        "number is shown with its share, e.g. +8.3 % (58 %), and enters no mean.",
+        "number is shown with its share, e.g. +8.3% (58 %), and enters no mean.",
     ),
     (
         "Means",
