@@ -378,4 +378,5 @@ def test_a_wrong_setting_is_answered_with_a_sentence(
 def test_records_hold_no_path_of_the_machine(shared_bench: Bench) -> None:
     for path in shared_bench.root.glob("results/bikes-tiny/**/*.json"):
         assert str(shared_bench.root) not in path.read_text()
-        assert json.loads(path.read_text())["status"] == "ok"
+        is_record = path.parent.name != "previews"
+        assert not is_record or json.loads(path.read_text())["status"] == "ok"
