@@ -8,7 +8,7 @@ from invrbench.ctc.names import check_label, check_seeds, is_id
 from invrbench.ctc.selection import Selection
 from invrbench.ctc.sequences import load_sequences
 from invrbench.errors import ConditionsError
-from invrbench.results.plan import load_plan
+from invrbench.results.planning import load_plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEQUENCES = load_sequences(REPOSITORY / "ctc" / "sequences")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from invrbench.results.estimate import describe
-from invrbench.results.plan import load_plan
+from invrbench.results.planning import load_plan
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,8 @@ from invrbench.report.pictures import draw
 from invrbench.report.run import write_run_report
 from invrbench.results import execute
 from invrbench.results.pictures import Strip, pixels_on, read_strips
-from invrbench.results.plan import Plan, load_plan
+from invrbench.results.plan import Plan
+from invrbench.results.planning import load_plan
 from invrbench.results.points import collect_points, view_rows
 from invrbench.results.sources import prepare_source
 from report_points import info

@@ -11,7 +11,8 @@ from invrbench.digest import write_json
 from invrbench.errors import RecordError
 from invrbench.report.page.sources import gather
 from invrbench.results import execute, previews
-from invrbench.results.plan import Plan, Point, load_plan
+from invrbench.results.plan import Plan, Point
+from invrbench.results.planning import load_plan
 from invrbench.results.points import collect_points
 from invrbench.results.previews import read_previews, source_previews, write_previews
 from invrbench.results.records import read_record, write_record

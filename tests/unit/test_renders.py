@@ -8,7 +8,8 @@ import yaml
 from invrbench import dag
 from invrbench.errors import ConditionsError
 from invrbench.results import execute, frames
-from invrbench.results.plan import Plan, load_plan
+from invrbench.results.plan import Plan
+from invrbench.results.planning import load_plan
 from invrbench.results.records import write_record
 from invrbench.video.format import RawVideo
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from invrbench.ctc.sequences import SequenceRef, load_paths, load_sequences, resolve
 from invrbench.errors import SequenceError
-from invrbench.results.plan import load_plan
+from invrbench.results.planning import load_plan
 from invrbench.results.sources import Prepared, coding_fields, load_source, prepare_source
 from invrbench.video.scenes import ResolvedScene
 

@@ -19,7 +19,8 @@ from invrbench.results import paths
 from invrbench.results.handover import hand_over
 from invrbench.results.labels import refuse_other_report
 from invrbench.results.paths import FitAddress, PointAddress
-from invrbench.results.plan import Fit, Plan, Point, load_plan
+from invrbench.results.plan import Fit, Plan, Point
+from invrbench.results.planning import load_plan
 from invrbench.results.records import (
     mark_stale,
     now,

@@ -8,7 +8,8 @@ from typing import Any
 from invrbench.errors import InputError
 from invrbench.results.handover import has_changed_since, take_over
 from invrbench.results.paths import FitAddress, PointAddress
-from invrbench.results.plan import Fit, Plan, Point, load_plan
+from invrbench.results.plan import Fit, Plan, Point
+from invrbench.results.planning import load_plan
 
 
 def repository() -> Path:

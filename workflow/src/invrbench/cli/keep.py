@@ -14,7 +14,8 @@ from invrbench.dag import Dag, Settings
 from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
 from invrbench.results.expected import write_expected
-from invrbench.results.plan import Plan, load_plan
+from invrbench.results.plan import Plan
+from invrbench.results.planning import load_plan
 from invrbench.results.points import point_rows
 from invrbench.results.records import read_usable_record, write_record
 

@@ -9,7 +9,8 @@ from typing import Any
 from invrbench.cli.common import plan_of, repository
 from invrbench.results.doctor import examine
 from invrbench.results.estimate import describe
-from invrbench.results.plan import Plan, load_plan
+from invrbench.results.plan import Plan
+from invrbench.results.planning import load_plan
 from invrbench.results.points import collect_points
 
 _PROGRESS = re.compile(r"^progress (\d(?:\.\d+)?)(.*)$", re.MULTILINE)

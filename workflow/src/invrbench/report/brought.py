@@ -140,7 +140,7 @@ def _short_name(given: Given, kind: Kind) -> str:
 def _of_results(root: Path, ctc: str) -> Brought:
     from invrbench.digest import digest_value
     from invrbench.report.run import run_info
-    from invrbench.results.plan import load_plan
+    from invrbench.results.planning import load_plan
     from invrbench.results.points import collect_points
 
     plan = load_plan(root, ctc)
