@@ -11,7 +11,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from conftest import DECODE, ENCODE, Bench
+from clone import DECODE, ENCODE, Bench
 
 VOLATILE = {"fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"}
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Bench
+from clone import REPOSITORY, Bench
 
 CONDITIONS = """
 schema: 1
