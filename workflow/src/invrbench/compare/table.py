@@ -46,7 +46,7 @@ POINT_COLUMNS = (
     "psnr_y_render_db", "psnr_rgb_render_db",
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
-    "stated_fit_seconds", "stated_encode_seconds",
+    "stated_fit_seconds", "stated_encode_seconds", "bytes_by_part",
     "timing", "machine", "device",
     "bitstream_md5", "decoded_md5", "source_md5",
 )  # fmt: skip
@@ -556,6 +556,7 @@ def _point(row: Mapping[Any, str | None], where: str) -> Point:
 
 _FIRST_NUMBER = POINT_COLUMNS.index("qp")
 _NUMBERS = frozenset(POINT_COLUMNS[_FIRST_NUMBER:]) - {
+    "bytes_by_part",
     "timing",
     "machine",
     "device",

@@ -142,7 +142,7 @@ def _headline_row(report: Report, member: Tested, metrics: Sequence[str]) -> tup
         *cells,
         text(" / ".join(counts) or "0"),
         time_ratio(report, curves, "decode_seconds"),
-        number(max(_values(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
+        number(max(values_of(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
         text(report.info.crosschecks.get(member.key.codec, NOT_CHECKED)),
     )
 
@@ -194,7 +194,7 @@ def legend(report: Report) -> tuple[str, ...]:
 # ---- costs
 
 
-def _values(curves: Iterable[Curve], column: str) -> list[float]:
+def values_of(curves: Iterable[Curve], column: str) -> list[float]:
     """A column of the curves' measured points."""
     points = (point for curve in curves for point in curve.points if point["status"] == "ok")
     return [point[column] for point in points if is_number(point.get(column))]
@@ -293,17 +293,17 @@ def _complexity_row(report: Report, member: Tested) -> tuple[Cell, ...]:
     is_own = member.key.codec == report.info.headline_anchor
 
     def middle(column: str, number_format: str, why: str) -> Cell:
-        values = _values(curves, column)
+        values = values_of(curves, column)
         return number(median(values) if values else None, number_format, why)
 
     ratios = [time_ratio(report, curves, name) for name in ("encode_seconds", "decode_seconds")]
     per_frame = [
         seconds / report.info.frames(curve.key.sequence)
         for curve in curves
-        for seconds in _values([curve], "decode_seconds")
+        for seconds in values_of([curve], "decode_seconds")
         if report.info.frames(curve.key.sequence)
     ]
-    memory = max(_values(curves, "peak_memory_bytes"), default=None)
+    memory = max(values_of(curves, "peak_memory_bytes"), default=None)
     return (
         text(member.name),
         middle("fit_seconds", "0.0", "no fit"),
@@ -311,9 +311,9 @@ def _complexity_row(report: Report, member: Tested) -> tuple[Cell, ...]:
         number(median(per_frame) if per_frame else None, "0.0000", "not measured"),
         *([text("reference")] * 2 if is_own else ratios),
         number(None if memory is None else memory / _MIB, "0", "not measured"),
-        span(_values(curves, "parameters"), "#,##0", "not stated"),
-        span(_values(curves, "kmac_per_pixel"), "0.0", "not stated"),
-        number(max(_values(curves, "learned_bytes"), default=None), "#,##0", "not measured"),
+        span(values_of(curves, "parameters"), "#,##0", "not stated"),
+        span(values_of(curves, "kmac_per_pixel"), "0.0", "not stated"),
+        number(max(values_of(curves, "learned_bytes"), default=None), "#,##0", "not measured"),
     )
 
 
@@ -323,45 +323,6 @@ def span(values: Sequence[float], number_format: str, why: str) -> Cell:
         return number(values[0] if values else None, number_format, why)
     low, high = number(min(values), number_format), number(max(values), number_format)
     return text(f"{low.shown} to {high.shown}")
-
-
-def self_reported(report: Report) -> Table:
-    """What codecs state of themselves, per sequence and fit; the harness measured none of it."""
-    own = (
-        *("parameters", "kmac_per_pixel", "uncompressed_bpp", "bits_per_weight"),
-        *("stated_fit_seconds", "stated_encode_seconds"),
-    )
-    columns = (
-        Column("Codec", 36, "left"),
-        Column("Sequence", 26, "left"),
-        Column("Fit", 18, "left"),
-        Column("Points", 8),
-        Column("Parameters (self-reported)", 18, self_reported=True),
-        Column("kMAC/pixel (self-reported)", 18, self_reported=True),
-        Column("Uncompressed, bit/pixel (from self-reported)", 18, self_reported=True),
-        Column("Bits per weight (from self-reported)", 18, self_reported=True),
-        Column("Fit, s, of a brought bitstream (self-reported)", 18, self_reported=True),
-        Column("Encode, s, of a brought bitstream (self-reported)", 18, self_reported=True),
-        Column("Origin of the bitstreams", 14),
-    )
-    formats = ("#,##0", "0.00", "0.000", "0.00", "0.0", "0.00")
-    rows = []
-    for curve in report.pooled:
-        groups: dict[str, list[Point]] = {}
-        for point in curve.points:
-            if point["status"] == "ok" and any(is_number(point.get(name)) for name in own):
-                groups.setdefault(str(point.get("fit") or ""), []).append(point)
-        for fit, points in groups.items():
-            part = replace(curve, points=tuple(points))
-            stated = [
-                span(_values([part], name), shape, "not stated")
-                for name, shape in zip(own, formats, strict=True)
-            ]
-            origins = ", ".join(sorted({str(point.get("origin") or "") for point in points}))
-            names = (report.info.curve_name(curve), curve_place(curve), fit)
-            rows.append((*map(text, names), number(len(points), "0"), *stated, text(origins)))
-    title = "Self-reported: stated by the codecs, not measured"
-    return Table("self-reported", title, columns, tuple(rows))
 
 
 def curve_place(curve: Curve) -> str:
@@ -481,7 +442,7 @@ def _full_row(
         time_ratio(report, curves, column, str(row["anchor"]), configuration)
         for column in ("encode_seconds", "decode_seconds")
     )
-    memory = max(_values(curves, "peak_memory_bytes"), default=None)
+    memory = max(values_of(curves, "peak_memory_bytes"), default=None)
     return (
         text("Overall" if row["class"] == OVERALL else f"Class {row['class']}"),
         text(f"{name} {key.view_set}".strip()),
@@ -492,8 +453,8 @@ def _full_row(
         number(overlaps.get(_scope_key(row)), "0%"),
         text(f"{row['n_used']} of {row['n_total']}"),
         *ratios,
-        number(max(_values(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
-        span(_values(curves, "parameters"), "#,##0", "not stated"),
+        number(max(values_of(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
+        span(values_of(curves, "parameters"), "#,##0", "not stated"),
         number(None if memory is None else memory / _MIB, "0", "not measured"),
         reason(str(row["reason"]).partition(": ")[2]),
     )

@@ -19,7 +19,12 @@ from invrbench.report.sheets.comparisons import comparisons, wanted_knots, write
 from invrbench.report.sheets.configuration import write_configurations
 from invrbench.report.sheets.csv_files import csv_files
 from invrbench.report.sheets.experiment import write_ablation, write_experiment
-from invrbench.report.sheets.full import write_complexity, write_full, write_self_reported
+from invrbench.report.sheets.full import (
+    write_bytes,
+    write_complexity,
+    write_full,
+    write_self_reported,
+)
 from invrbench.report.sheets.rd_data import RdData, write_rd_data
 from invrbench.report.sheets.reference import (
     write_coverage,
@@ -83,6 +88,7 @@ def write_workbook(
     write_ablation(book, ablation, data)
     write_complexity(book)
     write_self_reported(book)
+    write_bytes(book)
     write_coverage(book)
     write_definitions(book)
     write_provenance(book)

@@ -15,6 +15,7 @@ from invrbench.results import paths
 from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
+from invrbench.results.shares import parts_text
 
 Row = dict[str, Any]
 METRICS: tuple[str, ...] = tuple(
@@ -39,6 +40,7 @@ COLUMNS: tuple[str, ...] = (
     "rate_vs_anchor_reason",
     *METRICS,
     *COSTS,
+    "bytes_by_part",
     *PLACES,
     *DIGESTS,
     *(f"{metric}_reason" for metric in METRICS),
@@ -208,6 +210,7 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     for name in ("parameters", "kmac_per_pixel"):
         value = notes.get(name)
         row[name] = value if isinstance(value, int | float) else None
+    row["bytes_by_part"] = parts_text(encode.get("notes", {}).get("bytes"), size)
     if row["parameters"]:
         row |= _weight_costs(int(row["parameters"]), size, pixels)
     if "fit" in chain:

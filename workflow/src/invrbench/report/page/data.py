@@ -33,6 +33,7 @@ from invrbench.report.page.drawn import (
 from invrbench.report.page.names import folder_numbers
 from invrbench.report.page.sources import PageSources
 from invrbench.report.plots import look_key, looks
+from invrbench.report.self_reported import bytes_by_part
 
 # What tells the rows of one method in bd.tsv apart.
 _COMPARED = (
@@ -223,6 +224,7 @@ def _tables(report: Report, verdicts: Sequence[Verdict]) -> dict[str, Table]:
         "conditions": tables.conditions_facts(report),
         "versions": tables.versions(report),
         "sources": tables.sources(report),
+        "bytes": bytes_by_part(report),
     }
     if verdicts:
         held["findings"] = findings_table(verdicts, report)

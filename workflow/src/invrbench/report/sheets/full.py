@@ -1,6 +1,6 @@
-"""Sheets that are one table each: Full, Complexity, Self-reported."""
+"""Sheets that are one table each: Full, Complexity, Self-reported, Bytes."""
 
-from invrbench.report import tables
+from invrbench.report import self_reported, tables
 from invrbench.report.cells import Table
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.tables import set_widths, write_table
@@ -18,9 +18,16 @@ def write_complexity(book: Book) -> None:
 
 def write_self_reported(book: Book) -> None:
     """Write what codecs state of themselves, if one does."""
-    table = tables.self_reported(book.report)
+    table = self_reported.self_reported(book.report)
     if table.rows:
         _write(book, "Self-reported", table, filterable=True)
+
+
+def write_bytes(book: Book) -> None:
+    """Write where the bytes of bitstreams go, if a codec accounts for them."""
+    table = self_reported.bytes_by_part(book.report)
+    if table.rows:
+        _write(book, "Bytes", table, filterable=True)
 
 
 def _write(book: Book, name: str, table: Table, *, filterable: bool = False) -> None:

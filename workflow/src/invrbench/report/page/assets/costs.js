@@ -76,6 +76,16 @@ function drawCosts(place) {
         make("summary", {}, data.tables.complexity.title),
         tableOf(data.tables.complexity),
       ),
+      ...(data.tables.bytes.rows.length
+        ? [
+            make(
+              "details",
+              {},
+              make("summary", {}, data.tables.bytes.title),
+              tableOf(data.tables.bytes),
+            ),
+          ]
+        : []),
     );
 }
 
