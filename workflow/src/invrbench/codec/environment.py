@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from invrbench.codec.manifest import Manifest
@@ -20,6 +21,14 @@ class Interpreter:
 
     python: Path
     prefixes: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a verb finds around it in place of the ordinary: further variables, another Python."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    interpreter: Interpreter | None = None
 
 
 def cache_folder() -> Path:

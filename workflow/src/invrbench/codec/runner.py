@@ -12,7 +12,12 @@ from typing import Any
 
 from invrbench.codec import sandbox
 from invrbench.codec.closure import copy_closure
-from invrbench.codec.environment import Interpreter, clean_environment, interpreter_of
+from invrbench.codec.environment import (
+    Interpreter,
+    Surroundings,
+    clean_environment,
+    interpreter_of,
+)
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.digest import write_json
@@ -208,8 +213,10 @@ def run_in_the_open(
     return VerbRun(outcome, "none", job["device"], command, _notes(work))
 
 
-def _decode_mounts(manifest: Manifest, folder: Path, device: str) -> sandbox.Mounts:
-    read_only = set(interpreter_of(manifest).prefixes)
+def _decode_mounts(
+    manifest: Manifest, interpreter: Interpreter, folder: Path, device: str
+) -> sandbox.Mounts:
+    read_only = set(interpreter.prefixes)
     if "ffmpeg" in manifest.tools:
         read_only.add(find_ffmpeg().path)
     system = Path("/usr")
@@ -231,11 +238,13 @@ def run_decode(
     device: str,
     threads: int,
     order: Order,
+    around: Surroundings | None = None,
 ) -> tuple[VerbRun, dict[str, RawVideo]]:
     """Decode a bitstream inside the strongest sandbox of this machine.
 
     The decoder gets the bitstream and its declared files, and of a scene the cameras to render;
-    it is not told the size or format of what it must write.
+    it is not told the size or format of what it must write. ``around`` replaces what decoders
+    ordinarily find around them.
 
     Returns:
         The run, and the decoded files inside ``folder``, by view id.
@@ -260,8 +269,10 @@ def run_decode(
         job["render"] = list(order.render)
         order.output(folder / "work").mkdir()
     write_json(folder / "work" / "job.json", job)
-    words = _argv(manifest, "decode", interpreter_of(manifest), str(inside / "code"))
-    mounts = _decode_mounts(manifest, folder, device)
+    around = around or Surroundings()
+    interpreter = around.interpreter or interpreter_of(manifest)
+    words = _argv(manifest, "decode", interpreter, str(inside / "code"))
+    mounts = _decode_mounts(manifest, interpreter, folder, device)
     argv = sandbox.wrap(level, mounts, [*words, "job.json"])
     walled = level != "none"
     env = clean_environment(
@@ -272,6 +283,7 @@ def run_decode(
         threads=threads,
         device=device,
     )
+    env |= around.variables
     limits = _limits(manifest, "decode", order.file_bytes + _SLACK_BYTES)
     outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
     if outcome.failure:
