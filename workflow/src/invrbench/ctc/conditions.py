@@ -115,6 +115,7 @@ class Conditions:
     figures: tuple[Figure, ...] = ()
     findings: tuple[Finding, ...] = ()
     pictures: tuple[ViewPicture, ...] = ()
+    drift: tuple[str, ...] = ()
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -134,9 +135,12 @@ class Conditions:
         return value
 
     def digest(self) -> str:
-        """Digest of everything the file says but for its free text."""
+        """Digest of everything the file says but for its free text and looks for drift.
+
+        Neither moves a number, and results of both kinds of conditions can be compared.
+        """
         value = self.to_json()
-        del value["title"], value["note"]
+        del value["title"], value["note"], value["drift"]
         return digest_value(value)
 
 
@@ -194,6 +198,7 @@ def load_conditions(path: Path, sequences: Mapping[str, Sequence]) -> Conditions
         figures=tuple(Figure(**_with_tuples(each)) for each in value.get("figures", [])),
         findings=tuple(_finding(each, where) for each in value.get("findings", [])),
         pictures=read_pictures(value.get("pictures", [])),
+        drift=tuple(value.get("drift", ())),
     )
     keys = ("grids", "curves", "hulls")
     for named in (*anchors, *(codec for key in keys for codec in value.get(key, {}))):

@@ -10,6 +10,7 @@ from typing import Any
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.environment import environment_digest
 from invrbench.codec.manifest import Manifest, Verb, find_codecs, read_manifest
+from invrbench.codec.settings import VENV, read_setting
 from invrbench.ctc.conditions import Conditions, Grid, find_conditions, load_conditions
 from invrbench.ctc.names import suggest
 from invrbench.ctc.selection import Selection
@@ -21,8 +22,9 @@ from invrbench.ctc.sequences import (
     resolve,
 )
 from invrbench.digest import digest_tree, digest_value, md5_file
-from invrbench.errors import ConditionsError, ManifestError
+from invrbench.errors import ConditionsError, InputError, ManifestError
 from invrbench.metrics.families import FAMILIES, RENDER, VIEW, family_digest
+from invrbench.results.drift import FAMILY
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import CONDITIONS, Fit, Plan, Point, codec_roots
 from invrbench.results.renders import with_renders
@@ -237,6 +239,7 @@ def load_plan(
     sequences = load_sequences(root / CONDITIONS / "sequences")
     loaded = load_conditions(find_conditions(root / CONDITIONS, conditions), sequences)
     _check_families(loaded)
+    _check_drift(loaded)
     here = load_paths(root)
     selection = Selection.parse(only) if only else Selection()
     codecs = find_codecs(codec_roots(root)) if at is None else _one_codec(root, at.codec)
@@ -318,6 +321,23 @@ def _check_families(conditions: Conditions) -> None:
             raise ConditionsError(
                 f"ctc/{conditions.name}.yaml: families has {family!r}; use {', '.join(FAMILIES)}."
             )
+
+
+def _check_drift(conditions: Conditions) -> None:
+    """Refuse settings that do not exist or name a folder of one machine, and drift without PSNR."""
+    here = f"ctc/{conditions.name}.yaml: drift"
+    for name in conditions.drift:
+        if name.startswith(VENV):
+            raise ConditionsError(
+                f"{here} has {name!r}, which names a folder of one machine; type it after "
+                "`invrbench drift --settings`."
+            )
+        try:
+            read_setting(name)
+        except InputError as problem:
+            raise ConditionsError(f"{here}: {problem}") from None
+    if conditions.drift and FAMILY not in conditions.families:
+        raise ConditionsError(f"{here} needs the family {FAMILY}, whose PSNR is compared; add it.")
 
 
 def _each_once(points: Iterable[Point]) -> list[Point]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.codec.runner import VerbRun, log_tail, run_decode, workspace
-from invrbench.codec.settings import Setting
+from invrbench.codec.settings import Setting, read_setting
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, RecordError
 from invrbench.metrics.families import measure as measure_family
@@ -22,14 +22,15 @@ from invrbench.results.drift import (
     drift_key,
     record_path,
 )
-from invrbench.results.execute import md5_of, order_of
+from invrbench.results.execute import device_for, md5_of, order_of
 from invrbench.results.places import without_places
-from invrbench.results.plan import Point
+from invrbench.results.plan import Plan, Point
 from invrbench.results.records import (
     library_versions,
     machine_label,
     now,
     read_record,
+    read_usable_record,
     usable_cores,
     write_record,
 )
@@ -45,6 +46,34 @@ class _Found:
     run: VerbRun
     md5: str
     apart: Difference | None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A second decode that test conditions ask for, with the key its record should have."""
+
+    point: Point
+    setting: Setting
+    key: str
+
+
+def wanted(plan: Plan) -> dict[Path, Wanted]:
+    """Records of second decodes that a run makes: of settings that apply on this machine."""
+    found = {}
+    for setting in map(read_setting, plan.conditions.drift):
+        for point in plan.runnable:
+            if not setting.why_not(point.manifest, _device(plan.root, point)):
+                key = drift_key(point.decode_key, setting.identity())
+                found[record_path(point, setting)] = Wanted(point, setting, key)
+    return found
+
+
+def _device(root: Path, point: Point) -> str:
+    """Where the recorded decode ran, or will run."""
+    record = read_usable_record(root / point.address.folder / "decode.json")
+    if record is not None and record["key"] == point.decode_key:
+        return str(record["device"])
+    return device_for(point.manifest, "decode")
 
 
 def decoded_record(root: Path, point: Point) -> Record:
