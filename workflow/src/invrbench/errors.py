@@ -11,11 +11,17 @@ InvrError
 │   └── LimitError         it was stopped at a limit of time, memory or output
 ├── UnsupportedError       a sound request that this codec or metric does not serve
 ├── ToolError              a program or library this step needs is absent or failed
+├── StorageError           a file system is full, read-only or not the user's to write
 ├── CompareError           two curves or tables that cannot be compared
 └── BusyError              another run holds the results tree
 
 A message says what, where, what was expected and what to do.
 """
+
+import errno
+import os
+import shutil
+from pathlib import Path
 
 
 class InvrError(Exception):
@@ -62,9 +68,62 @@ class ToolError(InvrError):
     """A program or library that this step needs is absent or failed."""
 
 
+class StorageError(InvrError):
+    """A file system is full, read-only or not the user's to write."""
+
+
 class CompareError(InvrError):
     """Two curves or tables that cannot be compared."""
 
 
 class BusyError(InvrError):
     """Another run holds the results tree."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_WRITE_ERRORS = {
+    errno.EROFS: "is on a read-only file system",
+    errno.EACCES: "may not be read or written by this user",
+    errno.EPERM: "may not be changed by this user",
+    errno.EIO: "lies on a disk that answers with errors",
+    errno.ENAMETOOLONG: "has a longer name than its file system takes",
+}
+
+
+def raise_storage_error(error: OSError, path: Path | None = None) -> None:
+    """Raise a :class:`StorageError` if the system refused a file; do nothing otherwise.
+
+    Args:
+        error: what the system said.
+        path: what was being written; a file that ``error`` names elsewhere is told instead.
+    """
+    said = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    named = path if said is None or (path and said.parent == path.parent) else said
+    if error.errno in _FULL:
+        raise full_disk(path or named or Path.cwd()) from error
+    if error.errno in _WRITE_ERRORS and named is not None:
+        why = _WRITE_ERRORS[error.errno]
+        remedy = "correct that, or work in a folder that can be written, and rerun"
+        raise StorageError(f"{_shown(named)} {why}; {remedy}.") from error
+
+
+def full_disk(path: Path) -> StorageError:
+    """That the file system which should take ``path`` is full, with its name and size."""
+    place = path.absolute()
+    while not place.exists():
+        place = place.parent
+    mount = place
+    while not mount.is_mount():
+        mount = mount.parent
+    usage = shutil.disk_usage(place)
+    return StorageError(
+        f"{_shown(path)} could not be written: no space left on the file system {mount} "
+        f"({usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} MB free, or a quota is used up); "
+        "free some and rerun."
+    )
+
+
+def _shown(path: Path) -> str:
+    """A path as seen from the current folder, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.codec.manifest import Manifest
+from invrbench.digest import write_whole
 from invrbench.errors import ManifestError
 from invrbench.results.plan import Plan
 from invrbench.results.records import read_usable_record
@@ -137,7 +138,7 @@ def write_expected(manifest: Manifest, rows: Iterable[Row], root: Path) -> int:
         count += 1
     lines = ["\t".join(COLUMNS)]
     lines += ["\t".join(table[place][column] for column in COLUMNS) for place in sorted(table)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(path, "\n".join(lines) + "\n")
     return count
 
 

@@ -6,7 +6,6 @@ a source, no decoded picture, no path and no host. The same results give the sam
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from invrbench.ctc.names import suggest
 from invrbench.ctc.sequences import Sequence as SequenceEntry
 from invrbench.ctc.sequences import load_sequences
 from invrbench.ctc.tolerances import tolerances
-from invrbench.digest import md5_file
+from invrbench.digest import md5_file, written_whole
 from invrbench.errors import ConditionsError, InputError, RecordError
 from invrbench.results import paths
 from invrbench.results.lock import environment_lock, git_state
@@ -547,19 +546,12 @@ def write_package(
     """
     value = package_value(contribution, bd, sender, with_encoder=with_encoder)
     members = _members(contribution, value, sender, with_encoder=with_encoder)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as archive:
+    with written_whole(target) as file:
+        with zipfile.ZipFile(file, "w") as archive:
             for member in sorted(members):
                 _add(archive, f"{contribution.folder}/{member}", members[member])
-        temporary.chmod(0o644)
-        _check_readable(temporary, target)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        file.flush()
+        _check_readable(Path(file.name), target)
 
 
 def _check_readable(written: Path, target: Path) -> None:

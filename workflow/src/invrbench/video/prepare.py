@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from invrbench.digest import digest_value, md5_file, write_json
+from invrbench.digest import digest_value, md5_file, write_json, written_whole
 from invrbench.errors import SequenceError
 from invrbench.video.readers import raw_frame_count, read_frames
 from invrbench.video.sources import ResolvedSource
@@ -105,22 +103,11 @@ def _frames(resolved: ResolvedSource) -> Iterator[bytes]:
 
 def _write(resolved: ResolvedSource, output: Path) -> str:
     """Stream the cut to ``output``, whole or not at all, and give its md5."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     md5 = hashlib.md5(usedforsecurity=False)
-    handle, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for frame in _frames(resolved):
-                md5.update(frame)
-                file.write(frame)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with written_whole(output) as file:
+        for frame in _frames(resolved):
+            md5.update(frame)
+            file.write(frame)
     return md5.hexdigest()
 
 
