@@ -17,7 +17,7 @@ def encode_halves(job: EncodeJob) -> None:
     sections = {"weights": pack_halves(tensors)}
     data = bitstream.pack(CODEC_ID, header, list(sections.values()), schema=SCHEMA)
     Path(BITSTREAM).write_bytes(data)
-    write_notes(meta, bitstream.byte_shares(CODEC_ID, header, sections, schema=SCHEMA))
+    write_notes(meta, bitstream.byte_shares(CODEC_ID, header, sections, schema=SCHEMA), {})
 
 
 def main(job: EncodeJob) -> None:

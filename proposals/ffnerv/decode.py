@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 from inrkit import bitstream, nnc
+from inrkit.decoder import count_parameters, run_decoder
 from inrkit.device import prepare
 from inrkit.errors import CodecError
-from inrkit.job import DecodeJob, run_verb
+from inrkit.job import DecodeJob
 from inrkit.video import write_frames
 from model import Drawn, FfnervNetwork, aggregate
 from structure import CODEC_ID, NEIGHBOURS, SCHEMA, Structure
@@ -60,8 +61,12 @@ def shown_frames(network: FfnervNetwork, frames: int, device: torch.device) -> I
         window.pop(index - REACH, None)
 
 
-def main(job: DecodeJob) -> None:
-    """Write the raw frames of ``job.bitstream``, drawn in float32."""
+def main(job: DecodeJob) -> int:
+    """Write the raw frames of ``job.bitstream``, drawn in float32.
+
+    Returns:
+        The number of values decoded.
+    """
     device = prepare(job)
     structure, network = read_network(job.bitstream.read_bytes())
     network = network.to(device=device, memory_format=torch.channels_last)
@@ -72,7 +77,8 @@ def main(job: DecodeJob) -> None:
             yield frame[:, : held.height, : held.width].cpu().numpy()
 
     write_frames(job.output, held, cropped())
+    return count_parameters(network)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

@@ -5,15 +5,20 @@ from typing import Any
 
 import torch
 from inrkit import bitstream, nnc
+from inrkit.decoder import count_values, run_decoder
 from inrkit.device import prepare
-from inrkit.job import DecodeJob, run_verb
+from inrkit.job import DecodeJob
 from inrkit.video import write_frames
 from model import HnervDecoder, fixed_embedding
 from structure import CODEC_ID, EMBEDDING, SCHEMA, Structure
 
 
-def main(job: DecodeJob) -> None:
-    """Write the raw frames of ``job.bitstream``, drawn in float32."""
+def main(job: DecodeJob) -> int:
+    """Write the raw frames of ``job.bitstream``, drawn in float32.
+
+    Returns:
+        The number of values decoded.
+    """
     device = prepare(job)
     data = job.bitstream.read_bytes()
     header, (payload,) = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=1)
@@ -37,7 +42,8 @@ def main(job: DecodeJob) -> None:
             yield decoder(embedding)[0, :, : held.height, : held.width].cpu().numpy()
 
     write_frames(job.output, held, frames())
+    return count_values(tensors)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from inrkit import bitstream, nnc
-from inrkit.job import DecodeJob, run_verb
+from inrkit.decoder import count_values, run_decoder
+from inrkit.job import DecodeJob
 from inrkit.levels import decode_sections
 from inrkit.sine import Floats
 from inrkit.video import RawFormat, write_frames
@@ -22,13 +23,18 @@ def read_network(data: bytes) -> tuple[dict[str, Any], dict[str, Floats]]:
     return header, nnc.decode_tensors(sections[0], layout)
 
 
-def main(job: DecodeJob) -> None:
-    """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads."""
+def main(job: DecodeJob) -> int:
+    """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads.
+
+    Returns:
+        The number of values decoded.
+    """
     header, tensors = read_network(job.bitstream.read_bytes())
     held = RawFormat.from_header(header)
     picture = render(tensors, Structure.of(header), height=held.height, width=held.width)
     write_frames(job.output, held, [picture])
+    return count_values(tensors)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
+from inrkit.decoder import count_parameters, run_decoder
 from inrkit.device import prepare
-from inrkit.job import DecodeJob, run_verb
+from inrkit.job import DecodeJob
 from inrkit.rays import NdcFrame, Rays
 from inrkit.scene_codec import SceneFormat
 from inrkit.scene_decode import read_models, render_views
@@ -22,8 +23,12 @@ def build(header: dict[str, Any]) -> MixedField:
     return MixedField(structure, SceneFormat.from_header(header), frame)
 
 
-def main(job: DecodeJob) -> None:
-    """Write ``<id>.raw`` of every view of ``job.render``."""
+def main(job: DecodeJob) -> int:
+    """Write ``<id>.raw`` of every view of ``job.render``.
+
+    Returns:
+        The number of values decoded.
+    """
     device = prepare(job)
     data = job.bitstream.read_bytes()
     scene, (held,) = read_models(
@@ -38,6 +43,7 @@ def main(job: DecodeJob) -> None:
         return model.render(rays, instants)
 
     render_views(job, scene, render, device, times_per_call=TIMES_PER_CALL)
+    return count_parameters(model)
 
 
 def _mixed(model: nn.Module) -> MixedField:
@@ -46,4 +52,4 @@ def _mixed(model: nn.Module) -> MixedField:
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from inrkit.job import DecodeJob, run_verb
+from inrkit.decoder import run_decoder
+from inrkit.job import DecodeJob
 from inrkit.scene_codec import SceneFormat
 from inrkit.scene_decode import decode_instants
 from model import NerfField
@@ -14,10 +15,14 @@ def build(header: dict[str, Any]) -> NerfField:
     return NerfField(Structure.from_header(header), SceneFormat.from_header(header))
 
 
-def main(job: DecodeJob) -> None:
-    """Write ``<id>.raw`` of every view of ``job.render``."""
-    decode_instants(job, codec_id=CODEC_ID, schema=SCHEMA, build=build)
+def main(job: DecodeJob) -> int:
+    """Write ``<id>.raw`` of every view of ``job.render``.
+
+    Returns:
+        The number of values decoded.
+    """
+    return decode_instants(job, codec_id=CODEC_ID, schema=SCHEMA, build=build)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

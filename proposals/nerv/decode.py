@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from inrkit.decoder import run_decoder
 from inrkit.frame_decode import decode_frames
-from inrkit.job import DecodeJob, run_verb
+from inrkit.job import DecodeJob
 from model import NervNetwork
 from structure import CODEC_ID, SCHEMA, Structure
 
@@ -13,10 +14,14 @@ def network_of(header: dict[str, Any]) -> NervNetwork:
     return NervNetwork(Structure.from_header(header))
 
 
-def main(job: DecodeJob) -> None:
-    """Write the raw frames of ``job.bitstream``."""
-    decode_frames(job, codec_id=CODEC_ID, schema=SCHEMA, build=network_of)
+def main(job: DecodeJob) -> int:
+    """Write the raw frames of ``job.bitstream``.
+
+    Returns:
+        The number of values decoded.
+    """
+    return decode_frames(job, codec_id=CODEC_ID, schema=SCHEMA, build=network_of)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

@@ -3,7 +3,14 @@
 from pathlib import Path
 
 from inrkit import bitstream, nnc
-from inrkit.coding import BITSTREAM, group_shares, model_of, nnc_payload, write_notes
+from inrkit.coding import (
+    BITSTREAM,
+    group_shares,
+    model_of,
+    nnc_payload,
+    tensor_shares,
+    write_notes,
+)
 from inrkit.errors import CodecError
 from inrkit.images import IMAGE_CODECS
 from inrkit.job import EncodeJob, run_verb
@@ -34,10 +41,10 @@ def main(job: EncodeJob) -> None:
         bitstream.pack(CODEC_ID, header, list(sections.values()), schema=SCHEMA)
     )
     shares = bitstream.byte_shares(CODEC_ID, header, sections, schema=SCHEMA)
-    by_group = group_shares(payload, nnc.layout_of(layers), GROUPS)
     del shares["layers"]
-    shares["header"] += by_group.pop("header")
-    write_notes(meta, shares | by_group)
+    by_tensor = tensor_shares(payload, nnc.layout_of(layers))
+    by_tensor["header"] += shares.pop("header")
+    write_notes(meta, shares | group_shares(by_tensor, GROUPS), shares | by_tensor)
 
 
 if __name__ == "__main__":

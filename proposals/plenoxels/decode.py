@@ -3,7 +3,8 @@
 import torch
 from inrkit import bitstream, nnc
 from inrkit.bitstream import BitstreamError
-from inrkit.job import DecodeJob, run_verb
+from inrkit.decoder import count_parameters, run_decoder
+from inrkit.job import DecodeJob
 from inrkit.scene_codec import SceneFormat
 from inrkit.scene_decode import render_instants
 from model import VoxelField
@@ -41,11 +42,16 @@ def read_fields(data: bytes) -> tuple[SceneFormat, list[VoxelField]]:
     return scene, models
 
 
-def main(job: DecodeJob) -> None:
-    """Write ``<id>.raw`` of every view of ``job.render``."""
+def main(job: DecodeJob) -> int:
+    """Write ``<id>.raw`` of every view of ``job.render``.
+
+    Returns:
+        The number of values decoded.
+    """
     scene, models = read_fields(job.bitstream.read_bytes())
     render_instants(job, scene, models)
+    return count_parameters(*models) + sum(model.kept.numel() for model in models)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

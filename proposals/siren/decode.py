@@ -1,20 +1,26 @@
 """Decode a bitstream of siren: read the network, evaluate it at every pixel, write the frames."""
 
 from inrkit import bitstream, nnc
-from inrkit.job import DecodeJob, run_verb
+from inrkit.decoder import count_values, run_decoder
+from inrkit.job import DecodeJob
 from inrkit.video import RawFormat, write_frames
 from structure import CODEC_ID, SCHEMA, Structure, render
 
 
-def main(job: DecodeJob) -> None:
-    """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads."""
+def main(job: DecodeJob) -> int:
+    """Write the raw frames of ``job.bitstream``; the environment limits numpy's threads.
+
+    Returns:
+        The number of values decoded.
+    """
     data = job.bitstream.read_bytes()
     header, (payload,) = bitstream.unpack(data, CODEC_ID, schema=SCHEMA, sections=1)
     held = RawFormat.from_header(header)
     structure = Structure.of(held, header["hidden_layers"], header["hidden_width"])
     tensors = nnc.decode_tensors(payload, structure.network.layout)
     write_frames(job.output, held, render(tensors, structure, held))
+    return count_values(tensors)
 
 
 if __name__ == "__main__":
-    run_verb(DecodeJob, main)
+    run_decoder(main)

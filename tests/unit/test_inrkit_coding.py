@@ -218,6 +218,9 @@ def test_a_network_in_levels_comes_back_bit_for_bit(
     shares, data = notes_and_size(tmp_path)
     assert shares["steps"] == 16
     assert ("table" in shares) == (coder == "histogram")
+    by_tensor = json.loads((tmp_path / "notes.json").read_text()).get("bytes_by_tensor", {})
+    assert set(by_tensor) == ({"header", "steps", *tensors()} if coder == "nnc" else set())
+    assert sum(by_tensor.values()) == (len(data) if coder == "nnc" else 0)
     header, sections = unpack(data, "t", schema=SCHEMA)
     assert (header["bits"], header["coder"]) == (7, coder)
     values = levels.decode_sections(sections, nnc.layout_of(coded), bits=7, coder=coder)
@@ -230,3 +233,23 @@ def test_encoding_without_a_model_gives_a_sentence() -> None:
         coding.encode_network(
             encode_job(None, {"qp": -36}), codec_id="t", schema=SCHEMA, groups=GROUPS
         )
+
+
+def test_notes_attribute_every_byte_by_group_and_by_tensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(tmp_path / "model", tensors(), META)
+    monkeypatch.chdir(tmp_path)
+    job = encode_job(tmp_path / "model", {"qp": -36})
+    more = {"bits": 0, "coder": "nnc"}
+    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=more)
+    shares, data = notes_and_size(tmp_path)
+    held = json.loads((tmp_path / "notes.json").read_text())["bytes_by_tensor"]
+    assert held.keys() == {"header", *tensors()}
+    assert sum(held.values()) == len(data)
+    assert shares == {
+        "header": held["header"],
+        "weights": held["in.weight"] + held["out.weight"],
+        "biases": held["in.bias"],
+        "tables": held["table"],
+    }

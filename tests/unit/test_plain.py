@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from inrkit import nnc, plain
 from inrkit.bitstream import BitstreamError
-from inrkit.coding import group_shares, nnc_payload
+from inrkit.coding import group_shares, nnc_payload, tensor_shares
 
 TENSORS = {
     "a": np.array([[1.5, -np.float32(1) / 3]], np.float32),
@@ -23,7 +23,7 @@ def test_values_come_back_bit_for_bit() -> None:
 
 def test_a_value_takes_four_bytes() -> None:
     payload = nnc_payload(TENSORS, {"qp": "none"}, {})
-    shares = group_shares(payload, LAYOUT, {"cells": "cells"})
+    shares = group_shares(tensor_shares(payload, LAYOUT), {"cells": "cells"})
     assert shares == {"header": 7, "weights": 8, "cells": 8}
     assert sum(shares.values()) == len(payload)
 

@@ -48,9 +48,9 @@ def encode_network(
     fields = meta["structure"] | dict(header or {})
     data = bitstream.pack(codec_id, fields, [payload], schema=schema)
     Path(BITSTREAM).write_bytes(data)
-    shares = group_shares(payload, nnc.layout_of(tensors), groups)
-    shares["header"] += len(data) - len(payload)
-    write_notes(meta, shares)
+    by_tensor = tensor_shares(payload, nnc.layout_of(tensors))
+    by_tensor["header"] += len(data) - len(payload)
+    write_notes(meta, group_shares(by_tensor, groups), by_tensor)
 
 
 def encode_levels(
@@ -87,7 +87,11 @@ def encode_levels(
         shares["levels"] -= shares["table"]
     data = bitstream.pack(codec_id, header, list(sections.values()), schema=schema)
     Path(BITSTREAM).write_bytes(data)
-    write_notes(meta, shares)
+    by_tensor = {}
+    if coder == "nnc":
+        by_tensor = {"steps": shares["steps"], **tensor_shares(payload, nnc.layout_of(coded))}
+        by_tensor["header"] += shares["header"]
+    write_notes(meta, shares, by_tensor)
 
 
 def model_of(job: EncodeJob) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -151,20 +155,36 @@ def group_of(name: str, groups: Mapping[str, str]) -> str:
     return "weights"
 
 
-def group_shares(payload: bytes, layout: nnc.Layout, groups: Mapping[str, str]) -> dict[str, int]:
-    """Bytes of an NNC payload by group; its own headers count as ``header``."""
+def tensor_shares(payload: bytes, layout: nnc.Layout) -> dict[str, int]:
+    """Bytes of an NNC payload by tensor; its own headers count as ``header``."""
     by_tensor = nnc.payload_shares(payload, layout)
-    shares = {"header": by_tensor.pop("nnc"), "weights": 0, **dict.fromkeys(groups, 0)}
+    return {"header": by_tensor.pop("nnc"), **by_tensor}
+
+
+def group_shares(by_tensor: Mapping[str, int], groups: Mapping[str, str]) -> dict[str, int]:
+    """Bytes by group, from those by tensor; ``header`` stays what it is."""
+    shares = {"header": by_tensor["header"], "weights": 0, **dict.fromkeys(groups, 0)}
     for name, size in by_tensor.items():
-        shares[group_of(name, groups)] += size
+        if name != "header":
+            shares[group_of(name, groups)] += size
     return shares
 
 
-def write_notes(meta: Mapping[str, Any], shares: Mapping[str, int]) -> None:
-    """Write ``notes.json``: parameters and MAC/pixel of the model, and where the bytes went."""
+def write_notes(
+    meta: Mapping[str, Any], shares: Mapping[str, int], by_tensor: Mapping[str, int]
+) -> None:
+    """Write ``notes.json``: parameters and MAC/pixel of the model, and where the bytes went.
+
+    Args:
+        meta: the model's.
+        shares: every byte of the file, by part.
+        by_tensor: the same, each tensor by itself; empty where a coder codes them together.
+    """
     notes = {
         "parameters": meta["parameters"],
         "kmac_per_pixel": meta["kmac_per_pixel"],
         "bytes": dict(shares),
     }
+    if by_tensor:
+        notes["bytes_by_tensor"] = dict(by_tensor)
     Path(NOTES).write_text(json.dumps(notes) + "\n")

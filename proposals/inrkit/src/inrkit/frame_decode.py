@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from inrkit import bitstream, nnc
+from inrkit.decoder import count_parameters
 from inrkit.device import prepare
 from inrkit.job import DecodeJob
 from inrkit.video import RawFormat, write_frames
@@ -32,8 +33,12 @@ def read_network(
     return RawFormat.from_header(header), network
 
 
-def decode_frames(job: DecodeJob, *, codec_id: str, schema: bitstream.Schema, build: Build) -> None:
-    """Write the raw frames of ``job.bitstream``, drawn one by one in float32."""
+def decode_frames(job: DecodeJob, *, codec_id: str, schema: bitstream.Schema, build: Build) -> int:
+    """Write the raw frames of ``job.bitstream``, drawn one by one in float32.
+
+    Returns:
+        The number of values in the network.
+    """
     device = prepare(job)
     held, network = read_network(
         job.bitstream.read_bytes(), codec_id=codec_id, schema=schema, build=build
@@ -47,3 +52,4 @@ def decode_frames(job: DecodeJob, *, codec_id: str, schema: bitstream.Schema, bu
             yield drawn[0, :, : held.height, : held.width].cpu().numpy()
 
     write_frames(job.output, held, frames())
+    return count_parameters(network)

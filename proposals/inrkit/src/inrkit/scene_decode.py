@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inrkit import bitstream, nnc
+from inrkit.decoder import count_parameters
 from inrkit.device import prepare
 from inrkit.errors import CodecError
 from inrkit.job import DecodeJob
@@ -70,11 +71,16 @@ def decode_instants(
     codec_id: str,
     schema: bitstream.Schema,
     build: Callable[[dict[str, Any]], nn.Module],
-) -> None:
-    """Render the views of ``job`` from a bitstream that holds a static model per instant."""
+) -> int:
+    """Render the views of ``job`` from a bitstream that holds a static model per instant.
+
+    Returns:
+        The number of values in all models.
+    """
     data = job.bitstream.read_bytes()
     scene, models = read_models(data, codec_id=codec_id, schema=schema, build=build, is_static=True)
     render_instants(job, scene, models)
+    return count_parameters(*models)
 
 
 def render_instants(job: DecodeJob, scene: SceneFormat, models: Sequence[nn.Module]) -> None:
@@ -102,7 +108,7 @@ def decode_timed(
     schema: bitstream.Schema,
     build: Callable[[dict[str, Any]], nn.Module],
     rays_per_call: int = 512,
-) -> None:
+) -> int:
     """Render the views of ``job`` from a bitstream that holds one model of all times.
 
     Args:
@@ -111,6 +117,9 @@ def decode_timed(
         build: a model of a header; called with N rays and their times (N,) in instants, it
             gives RGB (N, 3).
         rays_per_call: few, so that the features of a call's samples stay in the cache.
+
+    Returns:
+        The number of values in the model.
 
     Raises:
         CodecError: a time to render lies beyond the cut.
@@ -129,6 +138,7 @@ def decode_timed(
         return torch.stack([model(rays, time.expand(len(rays))) for time in times])
 
     render_views(job, scene, render, device, rays_per_call=rays_per_call)
+    return count_parameters(model)
 
 
 @torch.inference_mode()
