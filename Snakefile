@@ -18,6 +18,7 @@ wildcard_constraints:
     fit=r"[^/]+",
     seed=r"\d+",
     family=r"[a-z]+",
+    setting=r"[^/]+",
 
 
 rule all:
@@ -33,6 +34,7 @@ rule measured:
 include: "workflow/rules/sequences.smk"
 include: "workflow/rules/codecs.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/drift.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,6 +1,7 @@
 rule report:
     input:
         BENCH.measured,
+        BENCH.drifted,
     output:
         BENCH.report,
     resources:

@@ -15,7 +15,7 @@ from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import BusyError, ConditionsError, InvrError
 from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
-from invrbench.results import paths
+from invrbench.results import drift, paths
 from invrbench.results.handover import hand_over
 from invrbench.results.labels import refuse_other_report
 from invrbench.results.paths import FitAddress, PointAddress
@@ -28,6 +28,7 @@ from invrbench.results.records import (
     read_usable_record,
     usable_cores,
 )
+from invrbench.results.redecode import Wanted, wanted
 
 Task = TypeVar("Task", Fit, Point)
 PROFILE = Path("workflow/profiles/local")
@@ -151,6 +152,7 @@ class Dag:
         self.plan = plan
         self.settings = settings
         self.slots = usable_cores()
+        self._drifts = wanted(plan)
 
     @classmethod
     def open(cls, root: Path, config: Mapping[str, Any]) -> "Dag":
@@ -186,6 +188,11 @@ class Dag:
         ]
 
     @property
+    def drifted(self) -> list[str]:
+        """Records of the second decodes that the conditions ask for."""
+        return [path.as_posix() for path in self._drifts]
+
+    @property
     def report_key(self) -> str:
         """Digest of what the report shows beside the measured records."""
         rows = [
@@ -199,8 +206,18 @@ class Dag:
         published = [md5_file(m.folder / "points.tsv") for m in self.plan.published]
         received = (self.plan.root / self.plan.report_folder / paths.CROSSCHECKS).glob("*.json")
         checked = sorted(md5_file(path) for path in received)
+        checked += [md5_file(self.plan.root / path) for path in self._drifts_by_hand()]
         conditions, settings = self.plan.conditions.digest(), self.settings.arguments()
         return digest_value([conditions, rows, told, published, settings, *checked])
+
+    def _drifts_by_hand(self) -> list[Path]:
+        """Records of second decodes that no job of this run makes."""
+        return [
+            path
+            for point in self.plan.runnable
+            for path in drift.record_paths(self.plan.root, point)
+            if path not in self._drifts
+        ]
 
     # ---- look-ups by wildcards
 
@@ -252,6 +269,35 @@ class Dag:
             folders.append(point.uncompressed.address.folder)
         return [(folder / "decode.json").as_posix() for folder in dict.fromkeys(folders)]
 
+    def drift(self, wildcards: Any) -> Wanted:
+        """The second decode whose record the wildcards spell."""
+        path = self.point(wildcards).address.folder / drift.FOLDER / f"{wildcards.setting}.json"
+        if path not in self._drifts:
+            raise ConditionsError(
+                f"{path} is not part of the conditions {self.settings.ctc!r}, or its setting does "
+                "not apply; see `invrbench drift`."
+            )
+        return self._drifts[path]
+
+    def drift_inputs(self, wildcards: Any) -> list[str]:
+        """Records a second decode waits for: of the first one, and of its PSNR."""
+        folder = self.point(wildcards).address.folder
+        names = ("decode.json", f"metrics/{drift.FAMILY}.json")
+        return [(folder / name).as_posix() for name in names]
+
+    def drift_threads(self, wildcards: Any) -> int:
+        """Threads of a second decode."""
+        asked = self.drift(wildcards)
+        return asked.setting.threads_of(asked.point.manifest, self.slots)
+
+    def drift_resource(self, name: str, wildcards: Any) -> int:
+        """A resource of a second decode: gpu, mem_mb, or slots."""
+        if name == "slots":
+            return min(self.drift_threads(wildcards), self.slots)
+        if name == "gpu" and self.drift(wildcards).setting.device == "cpu":
+            return 0
+        return self.resource("decode", name, wildcards)
+
     def weights(self, wildcards: Any) -> list[str]:
         """The record of LPIPS weights, for the family that needs them."""
         return [WEIGHTS_RECORD.as_posix()] if wildcards.family == "perceptual" else []
@@ -290,6 +336,13 @@ class Dag:
                     mark_stale(full)
                 if path.parent.name != "metrics":
                     chain_is_sound &= is_current
+            self._date_stale_drifts(point, is_sound=chain_is_sound)
+
+    def _date_stale_drifts(self, point: Point, *, is_sound: bool) -> None:
+        for path in drift.record_paths(self.plan.root, point):
+            asked = self._drifts.get(path)
+            if asked and not (is_sound and peek_key(self.plan.root / path) == asked.key):
+                mark_stale(self.plan.root / path)
 
     # ---- before, after
 

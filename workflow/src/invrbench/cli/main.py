@@ -43,6 +43,25 @@ def _measure_point(parser: Parser) -> None:
     _conditions(parser)
 
 
+def _drift_point(parser: Parser) -> None:
+    parser.add_argument("folder", help="folder of the point, below results/")
+    parser.add_argument("setting", help="a setting, see `invrbench drift`")
+    _conditions(parser)
+
+
+def _drift(parser: Parser) -> None:
+    parser.add_argument("points", nargs="?", default="", help="codecs/sequences/points, patterns")
+    _conditions(parser)
+    parser.add_argument(
+        "--settings",
+        default="",
+        help="of threads-1,threads-N,threads-<number>,cpu,cuda,float32,plain-cpu,venv:<folder>; "
+        "all that apply but the last",
+    )
+    parser.add_argument("--within", type=float, metavar="DB", help="what differs by more fails")
+    _json(parser)
+
+
 def _source(parser: Parser) -> None:
     parser.add_argument("sequence", help="sequence with its cut, e.g. Cactus@0+32")
     _conditions(parser)
@@ -168,6 +187,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "encode": ("steps", "encode", _point_verb, "write one bitstream"),
     "decode": ("steps", "decode", _point_verb, "decode one bitstream in the sandbox"),
     "measure-point": ("steps", "measure_point", _measure_point, "measure one decoded point"),
+    "drift-point": ("steps", "drift_point", _drift_point, "decode a point under one setting"),
     "report": ("steps", "report", _report, "tables, plots and workbook of a run"),
     "measure": ("tools", "measure", _measure, "measure any two files"),
     "bd": ("tools", "bd", _bd, "BD-rate of any two curves"),
@@ -181,6 +201,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "crosscheck": ("contribution", "crosscheck", _crosscheck, "check another's archive"),
     "diff": ("compare_reports", "diff", _diff, "what changed between two reports, and why"),
     "merge": ("compare_reports", "merge", _merge, "several companies' results in one workbook"),
+    "drift": ("drift", "drift", _drift, "decode under other settings: same pictures?"),
     "new": ("codecs", "new", _new, "write the folder of a new proposal"),
     "check": ("codecs", "check", _check, "run the conformance suite of codec folders"),
 }

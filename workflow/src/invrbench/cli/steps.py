@@ -61,6 +61,17 @@ def measure_point(arguments: Any) -> int:
     return 0
 
 
+def drift_point(arguments: Any) -> int:
+    """Decode one point once more under one setting; drift and failures are results."""
+    from invrbench.codec.settings import read_setting
+    from invrbench.results.redecode import look_for_run
+
+    follow_the_run()
+    root, point = find_point(arguments.folder, arguments.ctc)
+    look_for_run(root, point, read_setting(arguments.setting))
+    return 0
+
+
 def report(arguments: Any) -> int:
     """Write tables, plots and workbook of a run."""
     from invrbench.report.run import write_run_report

@@ -178,6 +178,12 @@ def record_path(point: Point, setting: Setting) -> Path:
     return point.address.folder / FOLDER / f"{setting.stem}.json"
 
 
+def record_paths(root: Path, point: Point) -> list[Path]:
+    """Records of second decodes that a point has, below ``root``."""
+    found = sorted((root / point.address.folder / FOLDER).glob("*.json"))
+    return [path.relative_to(root) for path in found]
+
+
 def current_drift(path: Path, point: Point, decoded: Record) -> Drift | None:
     """The result at ``path`` if it holds for the recorded decode; None if there is none.
 
@@ -215,10 +221,7 @@ def drift_of(record: Record) -> Drift:
 
 def drifts_of(root: Path, point: Point, decoded: Record) -> list[Drift]:
     """Current results of a point, in the order of the settings' table, others behind them."""
-    found = (
-        current_drift(path, point, decoded)
-        for path in sorted((root / point.address.folder / FOLDER).glob("*.json"))
-    )
+    found = (current_drift(root / path, point, decoded) for path in record_paths(root, point))
     return sorted(filter(None, found), key=lambda drift: _rank(drift.setting))
 
 
@@ -332,3 +335,15 @@ def _broken(codec: str, claim: str, members: Sequence[Looked]) -> str:
         f"{len(held)} {'point' if len(held) == 1 else 'points'} {are} not bit-exact; "
         f"at worst: {worst.told}."
     )
+
+
+def drift_counts_text(counts: Iterable[DriftCount]) -> list[str]:
+    """The counts as lines, and a sentence for every claim that is broken."""
+    held = list(counts)
+    heads = ("codec", "setting", *VERDICTS, "largest, dB")
+    lines = [f"{heads[0]:<20} {heads[1]:<14}" + "".join(f"{head:>12}" for head in heads[2:])]
+    for each in held:
+        numbers = "".join(f"{each.counts[verdict]:>12}" for verdict in VERDICTS)
+        apart = "–" if each.largest_db is None else f"{each.largest_db:.{DECIMALS}f}"
+        lines.append(f"{each.codec:<20} {each.setting:<14}{numbers}{apart:>12}")
+    return [*lines, *(f"broken claim: {each.broken}" for each in held if each.broken)]
