@@ -47,7 +47,7 @@ POINT_COLUMNS = (
     "fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", "kmac_per_pixel",
     "parameters", "uncompressed_bpp", "bits_per_weight", "compression_ratio", "learned_bytes",
     "stated_fit_seconds", "stated_encode_seconds", "bytes_by_part",
-    "timing", "machine", "device",
+    "timing", "machine", "device", "drift",
     "bitstream_md5", "decoded_md5", "source_md5",
 )  # fmt: skip
 BD_COLUMNS = (
@@ -560,6 +560,7 @@ _NUMBERS = frozenset(POINT_COLUMNS[_FIRST_NUMBER:]) - {
     "timing",
     "machine",
     "device",
+    "drift",
     "bitstream_md5",
     "decoded_md5",
     "source_md5",

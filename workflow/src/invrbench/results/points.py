@@ -12,6 +12,7 @@ from invrbench.digest import digest_value
 from invrbench.errors import RecordError
 from invrbench.metrics.families import FAMILIES, RENDER, VIEW
 from invrbench.results import paths
+from invrbench.results.drift import drift_text, drifts_of
 from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
@@ -42,6 +43,7 @@ COLUMNS: tuple[str, ...] = (
     *COSTS,
     "bytes_by_part",
     *PLACES,
+    "drift",
     *DIGESTS,
     *(f"{metric}_reason" for metric in METRICS),
     "accepted",
@@ -58,7 +60,11 @@ FLOAT_BITS = 32
 # why a family that the conditions ask for is not measured of a point
 NOT_HERE = {RENDER: "no uncompressed model", VIEW: "measured of scenes only"}
 MEAN_OF = "mean of "
-VOLATILE = ("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes", *PLACES)
+# what another machine may find of equal bitstreams; its processor decides what drifts
+VOLATILE = (
+    *("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"),
+    *(*PLACES, "drift"),
+)
 
 
 def curve_of(patterns: Mapping[str, str], rate_point: str) -> str:
@@ -277,6 +283,7 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
         verdict = {"status": problem.status, "reason": why}
         return [row | verdict for row in sets.values()]
     common = _values(point, chain)
+    common["drift"] = drift_text(drifts_of(plan.root, point, chain["decode"])) or None
     for family in set(plan.conditions.families) - set(point.family_keys):
         columns = FAMILIES[family].columns
         common |= dict.fromkeys((f"{column}_reason" for column in columns), NOT_HERE[family])

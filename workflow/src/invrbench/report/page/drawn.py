@@ -31,7 +31,10 @@ COSTS = (
     "decode_seconds", "peak_memory_bytes", "kmac_per_pixel", "parameters", "bits_per_weight",
     "compression_ratio", "learned_bytes",
 )  # fmt: skip
-TEXTS = ("origin", "sandbox", "timing", "machine", "device", "bitstream_md5", "decoded_md5")
+TEXTS = (
+    *("origin", "sandbox", "timing", "machine", "device", "drift"),
+    *("bitstream_md5", "decoded_md5"),
+)
 _SYMBOLS = {
     "o": "circle",
     "s": "square",
