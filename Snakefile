@@ -36,6 +36,7 @@ include: "workflow/rules/codecs.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/drift.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/timing.smk"
 
 
 onstart:

@@ -29,6 +29,8 @@ from invrbench.results.records import (
     usable_cores,
 )
 from invrbench.results.redecode import Wanted, wanted
+from invrbench.results.times import RECORD as TIMES
+from invrbench.results.times import timing_key
 
 Task = TypeVar("Task", Fit, Point)
 PROFILE = Path("workflow/profiles/local")
@@ -188,6 +190,11 @@ class Dag:
         ]
 
     @property
+    def timed(self) -> list[str]:
+        """The record of times of every point that can be run."""
+        return [(p.address.folder / TIMES).as_posix() for p in self.plan.runnable]
+
+    @property
     def drifted(self) -> list[str]:
         """Records of the second decodes that the conditions ask for."""
         return [path.as_posix() for path in self._drifts]
@@ -207,6 +214,8 @@ class Dag:
         received = (self.plan.root / self.plan.report_folder / paths.CROSSCHECKS).glob("*.json")
         checked = sorted(md5_file(path) for path in received)
         checked += [md5_file(self.plan.root / path) for path in self._drifts_by_hand()]
+        times = (self.plan.root / path for path in self.timed)
+        checked += [md5_file(path) for path in times if path.is_file()]
         conditions, settings = self.plan.conditions.digest(), self.settings.arguments()
         return digest_value([conditions, rows, told, published, settings, *checked])
 
@@ -302,6 +311,10 @@ class Dag:
         """The record of LPIPS weights, for the family that needs them."""
         return [WEIGHTS_RECORD.as_posix()] if wildcards.family == "perceptual" else []
 
+    def timing_key(self, wildcards: Any) -> str:
+        """Digest of what a point's times depend on."""
+        return timing_key(self.point(wildcards))
+
     # ---- resources
 
     def threads(self, verb: Verb, wildcards: Any) -> int:
@@ -337,6 +350,10 @@ class Dag:
                 if path.parent.name != "metrics":
                     chain_is_sound &= is_current
             self._date_stale_drifts(point, is_sound=chain_is_sound)
+            times = self.plan.root / point.address.folder / TIMES
+            held = peek_key(times)
+            if held is not None and not (chain_is_sound and held == timing_key(point)):
+                mark_stale(times)
 
     def _date_stale_drifts(self, point: Point, *, is_sound: bool) -> None:
         for path in drift.record_paths(self.plan.root, point):

@@ -187,6 +187,7 @@ VERBS: dict[str, tuple[str, str, Callable[[Parser], None], str]] = {
     "encode": ("steps", "encode", _point_verb, "write one bitstream"),
     "decode": ("steps", "decode", _point_verb, "decode one bitstream in the sandbox"),
     "measure-point": ("steps", "measure_point", _measure_point, "measure one decoded point"),
+    "time": ("steps", "time", _point_verb, "time one point's verbs alone on the machine"),
     "drift-point": ("steps", "drift_point", _drift_point, "decode a point under one setting"),
     "report": ("steps", "report", _report, "tables, plots and workbook of a run"),
     "measure": ("tools", "measure", _measure, "measure any two files"),

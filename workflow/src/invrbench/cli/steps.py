@@ -61,6 +61,16 @@ def measure_point(arguments: Any) -> int:
     return 0
 
 
+def time(arguments: Any) -> int:
+    """Time one point's decode, and an anchor's encode, alone on the machine."""
+    from invrbench.results.timing import time_point
+
+    follow_the_run()
+    root, point = find_point(arguments.folder, arguments.ctc)
+    time_point(root, point, repeat=_repeat("time", str(point.address.folder), ctc=arguments.ctc))
+    return 0
+
+
 def drift_point(arguments: Any) -> int:
     """Decode one point once more under one setting; drift and failures are results."""
     from invrbench.codec.settings import read_setting

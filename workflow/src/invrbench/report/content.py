@@ -13,6 +13,7 @@ from invrbench.compare.table import (
     strongest_configurations,
 )
 from invrbench.report.info import RunInfo
+from invrbench.results.times import ALONE, SHARED, is_alone
 
 # What identifies a row of bd.tsv made with the headline method.
 _ROW_KEY = (
@@ -58,6 +59,14 @@ class Report:
     def sequences(self) -> list[str]:
         """Sequences (with cut) in the order of the points, controls' included."""
         return list(self.classes)
+
+    def timing(self, column: str) -> str:
+        """How the times of a column of points.tsv were taken, in a heading's words."""
+        timed = [p for p in self.points if p["status"] == "ok" and is_number(p.get(column))]
+        alone = sum(is_alone(point.get("timing"), column) for point in timed)
+        if not alone:
+            return SHARED
+        return ALONE if alone == len(timed) else f"{ALONE}: {alone} of {len(timed)} points"
 
     def curve(self, test: CurveKey, codec: str, configuration: str | None) -> Curve | None:
         """A codec's curve on the sequence and views of a tested one."""

@@ -84,7 +84,6 @@ class RunInfo:
         tool_versions: by tool or library.
         sandbox: levels under which bitstreams were decoded.
         machine: label of the machine from the profile; never a host name.
-        timing: ``shared machine`` unless times come from a run alone on the machine.
         metric_versions: by column.
         codecs, sequences: by id; a codec id holds its variant, a sequence id its cut.
         notes: sentences a reader must see (accepted points, missing weights, drifted anchors).
@@ -112,7 +111,6 @@ class RunInfo:
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     sandbox: tuple[str, ...] = ()
     machine: str = ""
-    timing: str = "shared machine"
     metric_versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     hulls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -186,8 +186,9 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
     (
         "Enc T, Dec T",
         "Wall clock of the harness around the command, in seconds; Enc T of a trained codec is "
-        "training plus encoding. Marked 'shared machine' when other jobs ran beside it: such "
-        "times are no measure of speed.",
+        "training plus encoding. Marked 'shared machine' when other jobs could run beside it: "
+        "such times are no measure of speed. Marked 'alone': median of three by the target timing, "
+        "no other job running and other processes using less than a tenth of a core.",
     ),
     (
         "Encode, decode time ratio",

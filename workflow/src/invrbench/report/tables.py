@@ -37,11 +37,11 @@ from invrbench.report.content import Report
 from invrbench.report.info import PRESENT, completeness
 from invrbench.report.metrics import metric
 from invrbench.report.seeds import doubts
+from invrbench.results.times import SHARED, is_alone
 
 STATES = ("failed", "missing", "stale", "skipped")
 NOT_CHECKED = "not yet"
 IN_MEAN = "Sequences in mean"
-SHARED = "shared machine"
 # Stated by the codec, or computed from what it states.
 SELF_REPORTED = (
     *("kmac_per_pixel", "parameters"),
@@ -201,7 +201,7 @@ def values_of(curves: Iterable[Curve], column: str) -> list[float]:
 
 
 def _timed(points: Iterable[Point]) -> bool:
-    return any(point.get("timing") == "alone" for point in points)
+    return any(is_alone(point.get("timing"), "decode_seconds") for point in points)
 
 
 def time_ratio(
@@ -245,7 +245,7 @@ def _incomparable(points: Sequence[Point], column: str) -> str:
     """Why times of these points must not be compared, or an empty text."""
     if not all(is_number(point.get(column)) and point[column] > 0 for point in points):
         return "not measured"
-    if any(point.get("timing") != "alone" for point in points):
+    if not all(is_alone(point.get("timing"), column) for point in points):
         return SHARED
     places = {(point.get("machine"), point.get("device")) for point in points}
     return "other machine or device" if len(places) > 1 else ""
@@ -257,12 +257,11 @@ def _mean_log(curve: Curve, column: str) -> float:
 
 def complexity(report: Report) -> Table:
     """What each codec costs: measured times and memory, and what the codec says of itself."""
-    timing = report.info.timing
     columns = (
         Column("Codec", 40, "left"),
-        Column(f"Fit, s ({timing})"),
-        Column(f"Encode, s ({timing})"),
-        Column(f"Decode, s per frame ({timing})", 14),
+        Column(f"Fit, s ({report.timing('fit_seconds')})"),
+        Column(f"Encode, s ({report.timing('encode_seconds')})"),
+        Column(f"Decode, s per frame ({report.timing('decode_seconds')})", 14),
         Column("Encode time ratio"),
         Column("Decode time ratio"),
         Column("Peak memory, MiB"),
@@ -545,7 +544,7 @@ def conditions_facts(report: Report) -> Table:
         ("Newest record", info.generated_from),
         ("Commit of the harness", info.commit + (" (with local changes)" if info.dirty else "")),
         ("Machine", info.machine),
-        ("Times", info.timing),
+        ("Times of decoding", report.timing("decode_seconds")),
         ("Decoded in sandbox level", ", ".join(info.sandbox)),
         ("Points present", str(completeness(report.points))),
     )

@@ -41,7 +41,6 @@ from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo
 
 DEVICE_VARIABLE = "INVRBENCH_DEVICE"
-ALONE_VARIABLE = "INVRBENCH_ALONE"
 LONG_DECODE_SECONDS = 60.0
 
 
@@ -78,14 +77,13 @@ def _run_fields(manifest: Manifest, verb: Verb, run: VerbRun) -> dict[str, Any]:
         "wall_seconds": round(outcome.wall_seconds, 4),
         "cpu_seconds": round(outcome.cpu_seconds, 4),
         "peak_memory_bytes": outcome.peak_memory_bytes,
-        "shared_machine": os.environ.get(ALONE_VARIABLE) != "1",
         "versions": _versions(manifest, run.device),
         "notes": run.notes,
     }
 
 
 @contextmanager
-def _recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterator[None]:
+def recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterator[None]:
     """Leave ``<verb>.failed.json`` when the step fails; an older one goes at the start."""
     path.unlink(missing_ok=True)
     try:
@@ -133,7 +131,7 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
     folder = root / task.address.folder
     manifest, log = task.manifest, folder / "fit.log"
     folder.mkdir(parents=True, exist_ok=True)
-    with _recorded_failure(folder / "fit.failed.json", log, key=task.key, repeat=repeat):
+    with recorded_failure(folder / "fit.failed.json", log, key=task.key, repeat=repeat):
         prepared = load_source(root, task.address.sequence)
         start = now()
         common = {"kind": "fit", **asdict(task.address), "key": task.key, "status": "ok"}
@@ -187,7 +185,7 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
     folder = root / point.address.folder
     manifest, log = point.manifest, folder / "encode.log"
     folder.mkdir(parents=True, exist_ok=True)
-    with _recorded_failure(folder / "encode.failed.json", log, key=point.encode_key, repeat=repeat):
+    with recorded_failure(folder / "encode.failed.json", log, key=point.encode_key, repeat=repeat):
         prepared = load_source(root, point.address.sequence)
         start = now()
         inputs: dict[str, Any] = {"source_md5": prepared.md5}
@@ -197,7 +195,7 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
             write_whole(bitstream, point.brought.read_bytes())
             fields: dict[str, Any] = {"origin": "brought"}
         else:
-            job = _encode_job(root, point, prepared)
+            job = encode_job(root, point, prepared)
             if point.fit is not None:
                 inputs["model"] = _model_digest(root, point.fit)
             log.unlink(missing_ok=True)
@@ -231,7 +229,8 @@ def _model_digest(root: Path, task: Fit) -> str:
     return digest_value(record["outputs"])
 
 
-def _encode_job(root: Path, point: Point, prepared: Prepared) -> dict[str, Any]:
+def encode_job(root: Path, point: Point, prepared: Prepared) -> dict[str, Any]:
+    """What encode is told of a point."""
     manifest, address = point.manifest, point.address
     job: dict[str, Any] = {
         "schema": 1,
@@ -258,7 +257,7 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
     """
     folder = root / point.address.folder
     manifest, log = point.manifest, folder / "decode.log"
-    with _recorded_failure(folder / "decode.failed.json", log, key=point.decode_key, repeat=repeat):
+    with recorded_failure(folder / "decode.failed.json", log, key=point.decode_key, repeat=repeat):
         encoded = _encoded(folder)
         start = now()
         log.unlink(missing_ok=True)
@@ -340,7 +339,7 @@ def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
     key = point.family_keys[family]
     log = folder / f"measure-{family}.log"
     failed = folder / "metrics" / f"{family}.failed.json"
-    with _recorded_failure(failed, log, key=key, repeat=repeat):
+    with recorded_failure(failed, log, key=key, repeat=repeat):
         prepared = load_source(root, point.address.sequence)
         decoded = read_record(folder / "decode.json")
         if decoded is None:

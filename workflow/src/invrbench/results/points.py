@@ -17,6 +17,7 @@ from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.records import read_record
 from invrbench.results.shares import parts_text
+from invrbench.results.times import SHARED, times_of
 
 Row = dict[str, Any]
 METRICS: tuple[str, ...] = tuple(
@@ -159,6 +160,7 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
         raise _Verdict("stale", "bitstream.bin is not the file its record describes")
     decode = chain["decode"] = _current(folder / "decode.json", point.decode_key, "decode")
     _same(decode["inputs"]["bitstream_md5"], encode["bitstream_md5"], "decode", "bitstream")
+    chain["timing"] = _times(folder, point, decode, encode)
     for family in families:
         path = folder / "metrics" / f"{family}.json"
         measured = chain[family] = _current(path, point.family_keys[family], f"measure {family}")
@@ -169,6 +171,13 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
             render = _current_decode(root, point.uncompressed)
             _same(measured["inputs"]["render_md5"], render["decoded_md5"], verb, "render")
     return chain
+
+
+def _times(folder: Path, point: Point, decode: Row, encode: Row) -> Row:
+    try:
+        return times_of(folder, point, decode["decoded_md5"], encode["bitstream_md5"])
+    except RecordError as error:
+        raise _Verdict("failed", f"timing: record unusable ({_first(error)})") from None
 
 
 def _source(root: Path, point: Point) -> Row | None:
@@ -201,7 +210,7 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         "encode_seconds": encode.get("wall_seconds"),
         "decode_seconds": decode["wall_seconds"],
         "learned_bytes": decode["learned_bytes"],
-        "timing": _timing(chain),
+        "timing": SHARED,
         "machine": decode["machine"],
         "device": decode["device"],
         "bitstream_md5": encode["bitstream_md5"],
@@ -221,18 +230,13 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         row |= _weight_costs(int(row["parameters"]), size, pixels)
     if "fit" in chain:
         row["fit_seconds"] = chain["fit"].get("wall_seconds")
+    row |= chain["timing"]
     row["peak_memory_bytes"] = max(
         (r["peak_memory_bytes"] for r in chain.values() if "peak_memory_bytes" in r), default=None
     )
     accepted = [str(r["accepted"]) for r in chain.values() if r.get("accepted")]
     row["accepted"] = "; ".join(dict.fromkeys(accepted))
     return row
-
-
-def _timing(chain: Mapping[str, Row]) -> str:
-    """How the times of a point's verbs were taken: "alone", or on a "shared machine"."""
-    is_shared = any(record.get("shared_machine") for record in chain.values())
-    return "shared machine" if is_shared else "alone"
 
 
 def _distortion(point: Point, chain: Mapping[str, Row], views: Iterable[str]) -> Row:

@@ -78,10 +78,11 @@ def _write_configuration(book: Book, configuration: str) -> None:
     if not pairs:
         sheet.write_string(row, 0, "Nothing was tested here.", book.reason(align="left"))
     notes = (
-        f"Times in seconds, {info.timing}; Enc T of a trained codec is training plus encoding. "
-        "Rates in kbit/s, of stills in bit/pixel. BD-rate of pchip (piecewise cubic) and of "
-        "one cubic polynomial. BD-rates and means follow the points on this sheet when these are "
-        "edited; Summary, Full and BD follow those of RD data."
+        f"Times in seconds, of encoding {book.report.timing('encode_seconds')}, of decoding "
+        f"{book.report.timing('decode_seconds')}; Enc T of a trained codec is training plus "
+        "encoding. Rates in kbit/s, of stills in bit/pixel. BD-rate of pchip (piecewise cubic) "
+        "and of one cubic polynomial. BD-rates and means follow the points on this sheet when "
+        "these are edited; Summary, Full and BD follow those of RD data."
     )
     sheet.write_string(row, 0, notes, book.style(font_color=GREY, font_size=8))
     sheet.print_area(0, 0, row, _workings(book).start - 2)

@@ -215,7 +215,7 @@ def _point_head(book: Book, name: str) -> str:
     """A column's name in points.tsv, with what a reader must know beneath it."""
     if name in tables.SELF_REPORTED:
         return f"{name}\n(self-reported)"
-    return f"{name}\n({book.report.info.timing})" if name.endswith("_seconds") else name
+    return f"{name}\n({book.report.timing(name)})" if name.endswith("_seconds") else name
 
 
 def _write_cell(book: Book, sheet: Any, at: tuple[int, int], name: str, point: Point) -> None:
