@@ -34,7 +34,8 @@ def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
 
 def imported_names(path: Path) -> tuple[str, ...]:
     """Dotted names of the modules a Python file imports; none for a file in another language."""
-    return _imports(path, path.stat().st_mtime_ns) if path.suffix == ".py" else ()
+    is_code = path.suffix == ".py" and path.is_file()
+    return _imports(path, path.stat().st_mtime_ns) if is_code else ()
 
 
 def _candidates(parts: list[str], roots: tuple[Path, ...]) -> Iterator[Path]:

@@ -1,7 +1,9 @@
 """The walls around decode: an allow-list of read-only folders, no network, no other process.
 
 Levels, strongest first: ``bubblewrap`` (its program ``bwrap``), ``unshare`` (the same mounts made
-by hand in a user namespace), ``none``. The level that was used is part of every record.
+by hand in a user namespace), ``none``. The level that was used is part of every record. Inside
+either wall a program has no capability, not even where the harness runs as root: one that may mount
+or change its root could take the wall down.
 """
 
 import functools
@@ -22,15 +24,16 @@ INSIDE = Path("/job")
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/alternatives")
-_TMP_BYTES = 1 << 30
+_MEMORY_BYTES = 1 << 30  # of each file system in memory: nobody counts them as the program's own
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # what a decoder is given, see clean_environment
 
 
 @dataclass(frozen=True)
 class Mounts:
     """What decode sees beside the system libraries.
 
-    ``code`` and ``bitstream`` are read-only, ``work`` is writable; inside they lie at
-    ``/job/code``, ``/job/bitstream.bin`` and ``/job/work``. ``read_only`` keep their paths.
+    ``code`` and ``bitstream`` are read-only, ``work`` is writable; inside they lie in the folder
+    ``inside`` as ``code``, ``bitstream.bin`` and ``work``. ``read_only`` keep their paths.
     """
 
     code: Path
@@ -38,6 +41,7 @@ class Mounts:
     work: Path
     read_only: tuple[Path, ...]
     devices: tuple[Path, ...] = ()
+    inside: Path = INSIDE
 
 
 def cuda_devices() -> tuple[Path, ...]:
@@ -53,7 +57,7 @@ def cuda_driver() -> str:
 
 
 def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
-    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     for name in _SYSTEM:
         path = Path(name)
         if path.is_symlink():
@@ -63,17 +67,20 @@ def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
     words += ["--dir", "/etc"]
     for name in _SYSTEM_FILES:
         words += ["--ro-bind-try", name, name]
-    words += ["--proc", "/proc", "--dev", "/dev", "--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    for name in ("/tmp", "/dev/shm"):
+        words += ["--size", str(_MEMORY_BYTES), "--tmpfs", name]
     for path in mounts.read_only:
         words += ["--ro-bind", str(path), str(path)]
     for path in mounts.devices:
         words += ["--dev-bind", str(path), str(path)]
     if mounts.devices:
         words += ["--ro-bind", "/sys", "/sys"]
-    words += ["--ro-bind", str(mounts.code), str(INSIDE / "code")]
-    words += ["--ro-bind", str(mounts.bitstream), str(INSIDE / "bitstream.bin")]
-    words += ["--bind", str(mounts.work), str(INSIDE / "work")]
-    return [*words, "--chdir", str(INSIDE / "work"), "--", *argv]
+    words += ["--ro-bind", str(mounts.code), str(mounts.inside / "code")]
+    words += ["--ro-bind", str(mounts.bitstream), str(mounts.inside / "bitstream.bin")]
+    words += ["--bind", str(mounts.work), str(mounts.inside / "work")]
+    words += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    return [*words, "--chdir", str(mounts.inside / "work"), "--", *argv]
 
 
 def _bind(source: Path, target: str, *, writable: bool = False) -> list[str]:
@@ -86,7 +93,8 @@ def _bind(source: Path, target: str, *, writable: bool = False) -> list[str]:
 
 
 def _unshare(mounts: Mounts, argv: Sequence[str]) -> list[str]:
-    lines = ["set -e", "R=$(mktemp -d)", f'mount -t tmpfs -o size={_TMP_BYTES} tmpfs "$R"']
+    root = f"mktemp -d {shlex.quote(str(mounts.work.parent / 'root.XXXXXX'))}"
+    lines = ["set -e", f"R=$({root})", f'mount -t tmpfs -o size={_MEMORY_BYTES} tmpfs "$R"']
     for name in _SYSTEM:
         path = Path(name)
         if path.is_symlink():
@@ -100,12 +108,16 @@ def _unshare(mounts: Mounts, argv: Sequence[str]) -> list[str]:
         lines += _bind(path, str(path))
     for path in (*mounts.devices, *(Path(p) for p in ("/dev/null", "/dev/zero", "/dev/urandom"))):
         lines += _bind(path, str(path), writable=True)
-    lines += _bind(mounts.code, str(INSIDE / "code"))
-    lines += _bind(mounts.bitstream, str(INSIDE / "bitstream.bin"))
-    lines += _bind(mounts.work, str(INSIDE / "work"), writable=True)
-    lines += ['mkdir -p "$R"/proc "$R"/tmp', 'mount -t proc proc "$R"/proc']
-    inner = f"cd {INSIDE / 'work'} && exec {shlex.join(argv)}"
-    lines.append(f'exec chroot "$R" /bin/sh -c {shlex.quote(inner)}')
+    lines += _bind(mounts.code, str(mounts.inside / "code"))
+    lines += _bind(mounts.bitstream, str(mounts.inside / "bitstream.bin"))
+    lines += _bind(mounts.work, str(mounts.inside / "work"), writable=True)
+    lines += ['mkdir -p "$R"/proc "$R"/tmp "$R"/dev/shm', 'mount -t proc proc "$R"/proc']
+    inner = f"cd {shlex.quote(str(mounts.inside / 'work'))} && exec {shlex.join(argv)}"
+    powerless = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
+    lines.append(
+        f'exec "$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)" "$R" {powerless} '
+        f"/bin/sh -c {shlex.quote(inner)}"
+    )
     spaces = ["--user", "--map-root-user", "--mount", "--net", "--ipc", "--pid", "--fork"]
     return ["unshare", *spaces, "--kill-child", "sh", "-c", "\n".join(lines)]
 
@@ -135,7 +147,9 @@ def _starts(level: Level, devices: tuple[Path, ...]) -> bool:
         probe = wrap(
             level, mounts, ["/bin/sh", "-c", "test ! -e /root && test ! -e /home && : > x"]
         )
-        done = subprocess.run(probe, capture_output=True, check=False, timeout=20)
+        done = subprocess.run(
+            probe, capture_output=True, check=False, timeout=20, env={"PATH": _PATH}
+        )
         return done.returncode == 0 and (folder / "work" / "x").exists()
 
 
