@@ -309,6 +309,21 @@ def test_an_anchor_of_other_views_is_named_beside_one_of_the_same() -> None:
     assert reasons == {"a": "other-views: train against test", "b": ""}
 
 
+def test_an_anchor_that_renders_all_views_is_compared_once_by_those_of_the_tested_curve() -> None:
+    raw: list[dict[str, Any]] = []
+    for views, share in (("train", 0.5), ("test", 0.8), ("middle", 0.9)):
+        cheaper = [(rate * share, quality) for rate, quality in M33_ANCHOR]
+        raw += line("t", cheaper, view_set=views)
+    for views in ("train", "test"):
+        raw += anchor("a", M33_ANCHOR, view_set=views)
+    rows = rows_of(bd_rows(normalised(raw), metrics=PSNR), test="t")
+    found = {row["view_set"]: row["bd_rate_percent"] for row in rows if row["sequence"]}
+    assert found == {"train": pytest.approx(-50), "test": pytest.approx(-20), "middle": None}
+    overall = [row for row in rows if row["class"] == OVERALL and row["view_set"] != "middle"]
+    assert {(row["n_used"], row["n_total"]) for row in overall} == {(1, 1)}
+    assert {row["anchor_configuration"] for row in overall} == {"ld", STRONGEST}
+
+
 def test_rate_vs_anchor_is_the_ratio_of_rates_at_equal_quality() -> None:
     # log rate is linear in quality, so that pchip is exact: 2 ** (quality / 3)
     pairs = [(2 ** (quality / 3), quality) for quality in (30.0, 33.0, 36.0, 39.0)]

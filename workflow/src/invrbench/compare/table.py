@@ -97,7 +97,8 @@ def bd_rows(
     conditions = str(points[0].get("conditions") or "") if points else ""
     rows: list[Row] = []
     for test in curves:
-        rivals = _of_one_seed(test, [each for each in curves if can_be_compared(test, each)])
+        rivals = _of_own_views(test, [each for each in curves if can_be_compared(test, each)])
+        rivals = _of_one_seed(test, rivals)
         if test.role != "anchor" and not any(_same_views(test, each) for each in rivals):
             rivals = []
         for anchor in rivals:
@@ -143,6 +144,22 @@ def _of_one_seed(test: Curve, rivals: Sequence[Curve]) -> list[Curve]:
             each.key.seed == FIRST_SEED
             and (each.key.codec, each.key.configuration, test.key.seed) not in held
         )
+    ]
+
+
+def _of_own_views(test: Curve, rivals: Sequence[Curve]) -> list[Curve]:
+    """Rivals by the tested curve's view set; one that lacks it by the first that it has.
+
+    A codec that renders several view sets is one rival, not one for each of them: it would enter
+    means once per view set.
+    """
+    views: dict[tuple[str, str], str] = {}
+    for each in sorted(rivals, key=lambda each: not _same_views(test, each)):
+        views.setdefault((each.key.codec, each.key.configuration), each.key.view_set)
+    return [
+        each
+        for each in rivals
+        if views[each.key.codec, each.key.configuration] == each.key.view_set
     ]
 
 
