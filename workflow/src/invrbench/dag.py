@@ -1,23 +1,27 @@
 """What the Snakefile asks: targets, inputs, keys and resources. The only door between the two."""
 
-import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from types import FrameType
+from typing import Any, TypeVar
 
 from invrbench.codec.manifest import Verb
-from invrbench.codec.process import ENTERED_VARIABLE, die_with_parent
+from invrbench.codec.process import die_with_parent
+from invrbench.codec.stopping import ENTERED_VARIABLE, STOP_SIGNALS, end_children
 from invrbench.digest import digest_value, md5_file, write_json
-from invrbench.errors import BusyError, ConditionsError, InvrError
+from invrbench.errors import ConditionsError, InvrError
 from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
 from invrbench.results import drift, paths
 from invrbench.results.handover import hand_over
+from invrbench.results.hold import hold_tree
 from invrbench.results.labels import refuse_other_report
+from invrbench.results.leftovers import clear_after, clear_before
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.planning import load_plan
@@ -37,6 +41,7 @@ PROFILE = Path("workflow/profiles/local")
 WEIGHTS_RECORD = paths.RESULTS / ".weights" / "lpips.json"
 SOCKET_VARIABLE = "INVRBENCH_PERCEPTUAL_SOCKET"
 CONFIG_KEYS = ("ctc", "only", "label", "seeds")
+_PATIENCE_SECONDS = 10.0  # for jobs that are told to stop
 _LOOK_ONLY = {
     "-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary", "-S",
     "-D", "--detailed-summary", "--list-rules", "-l", "--list-target-rules", "--lint", "--report",
@@ -59,6 +64,7 @@ def enter(root: Path) -> None:
     """
     argv = sys.argv[1:]
     if is_worker(argv):
+        os.environ.setdefault(ENTERED_VARIABLE, "elsewhere")  # on a node that was told nothing
         return
     if os.environ.get(ENTERED_VARIABLE) != str(os.getpid()):
         os.environ[ENTERED_VARIABLE] = str(os.getpid())  # exec keeps the process id
@@ -67,28 +73,7 @@ def enter(root: Path) -> None:
             sys.stdout.flush()
             os.execv(sys.executable, [sys.executable, "-m", "snakemake", *profile, *argv])
     if not _LOOK_ONLY & set(argv):
-        _hold(root)
-
-
-_held: list[IO[str]] = []  # open for the life of the process; the kernel lets go when it ends
-
-
-def _hold(root: Path) -> None:
-    path = root / paths.LOCK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        raise BusyError(
-            f"another run holds {paths.RESULTS}/: {file.read().strip() or 'it just started'}; "
-            "wait for it to end, or end it."
-        ) from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()}, since {now()}")
-    file.flush()
-    _held.append(file)
+        hold_tree(root)
 
 
 def _known(table: Mapping[str, Task], folder: Path, ctc: str) -> Task:
@@ -154,6 +139,7 @@ class Dag:
         self.plan = plan
         self.settings = settings
         self.slots = usable_cores()
+        self._is_stopped = False
         self._drifts = wanted(plan)
 
     @classmethod
@@ -372,7 +358,10 @@ class Dag:
         from invrbench.results.doctor import require
 
         require(self.plan)
+        clear_before(self.plan)
         hand_over(self.plan)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._stop)
         if any("perceptual" in point.family_keys for point in self.plan.runnable):
             self._start_perceptual_server()
 
@@ -388,8 +377,25 @@ class Dag:
             preexec_fn=die_with_parent,
         )
 
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """End the jobs, whether the signal reached them or this process alone, then Snakemake."""
+        del number, frame
+        self._is_stopped = True
+        end_children(_PATIENCE_SECONDS)
+        raise KeyboardInterrupt
+
     def finish(self, *, complete: bool) -> None:
         """Print the summary; after a failure write the partial report first."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.default_int_handler)
+        clear_after(self.plan)
+        if self._is_stopped:
+            settings = " ".join(self.settings.arguments())
+            sys.stderr.write(
+                "invrbench: stopped. The same command goes on from here; `invrbench report "
+                f"{settings} --partial` writes tables of what there is.\n"
+            )
+            return
         command = [sys.executable, "-m", "invrbench.cli"]
         if not complete:
             words = [*command, "report", *self.settings.arguments(), "--partial"]

@@ -90,8 +90,8 @@ _WRITE_ERRORS = {
 }
 
 
-def raise_storage_error(error: OSError, path: Path | None = None) -> None:
-    """Raise a :class:`StorageError` if the system refused a file; do nothing otherwise.
+def storage_error(error: OSError, path: Path | None = None) -> StorageError | None:
+    """A :class:`StorageError` if the system refused a file; None for any other error.
 
     Args:
         error: what the system said.
@@ -100,11 +100,19 @@ def raise_storage_error(error: OSError, path: Path | None = None) -> None:
     said = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
     named = path if said is None or (path and said.parent == path.parent) else said
     if error.errno in _FULL:
-        raise full_disk(path or named or Path.cwd()) from error
+        return full_disk(path or named or Path.cwd())
     if error.errno in _WRITE_ERRORS and named is not None:
         why = _WRITE_ERRORS[error.errno]
         remedy = "correct that, or work in a folder that can be written, and rerun"
-        raise StorageError(f"{_shown(named)} {why}; {remedy}.") from error
+        return StorageError(f"{_shown(named)} {why}; {remedy}.")
+    return None
+
+
+def raise_storage_error(error: OSError, path: Path | None = None) -> None:
+    """Raise the :func:`storage_error`, if it is one."""
+    told = storage_error(error, path)
+    if told is not None:
+        raise told from error
 
 
 def full_disk(path: Path) -> StorageError:

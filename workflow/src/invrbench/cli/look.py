@@ -9,6 +9,7 @@ from typing import Any
 from invrbench.cli.common import plan_of, repository
 from invrbench.results.doctor import examine
 from invrbench.results.estimate import describe
+from invrbench.results.fitting import CHECKPOINT, CHECKPOINT_KEY
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
 from invrbench.results.points import collect_points
@@ -43,7 +44,7 @@ def _running_fits(plan: Plan) -> list[str]:
     lines = []
     for folder, fit in plan.fits.items():
         log = plan.root / folder / "fit.log"
-        if not (plan.root / folder / "checkpoint").is_dir() or not log.is_file():
+        if not (plan.root / folder / CHECKPOINT).is_dir() or not log.is_file():
             continue
         found = _PROGRESS.findall(log.read_text(errors="replace"))
         if not found:
@@ -62,7 +63,7 @@ def _running_fits(plan: Plan) -> list[str]:
 
 def _began(log: Any) -> float:
     """When a log was begun: its checkpoint folder's key was written just before."""
-    key = log.parent / "checkpoint.key"
+    key = log.parent / CHECKPOINT_KEY
     return float(key.stat().st_mtime if key.is_file() else log.stat().st_mtime)
 
 

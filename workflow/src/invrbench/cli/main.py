@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from invrbench import __version__
-from invrbench.errors import InvrError
+from invrbench.errors import InvrError, storage_error
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_STOPPED = 130  # as of a program that Ctrl-C ended
 
 Parser = argparse.ArgumentParser
 
@@ -244,4 +245,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"invrbench {arguments.verb}: {error}\n")
         return EXIT_FAILED
     except BrokenPipeError:
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write(f"invrbench {arguments.verb}: stopped\n")
+        return EXIT_STOPPED
+    except OSError as error:
+        told = storage_error(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"invrbench {arguments.verb}: {told}\n")
         return EXIT_FAILED

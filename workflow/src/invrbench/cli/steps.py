@@ -4,8 +4,9 @@ import shlex
 from typing import Any
 
 from invrbench.cli.common import find_fit, find_point, plan_of, repository
-from invrbench.codec.process import follow_the_run
+from invrbench.codec.stopping import follow_the_run
 from invrbench.results import execute
+from invrbench.results.hold import share_tree
 
 
 def _repeat(verb: str, *words: str, ctc: str) -> str:
@@ -19,6 +20,7 @@ def source(arguments: Any) -> int:
 
     follow_the_run()
     root = repository()
+    share_tree(root)
     sequences = load_sequences(root / "ctc" / "sequences")
     ref = SequenceRef.parse(arguments.sequence, sequences)
     prepare_source(root, resolve(ref, sequences, load_paths(root)), str(ref))
@@ -29,6 +31,7 @@ def fit(arguments: Any) -> int:
     """Train one model."""
     follow_the_run()
     root, task = find_fit(arguments.folder, arguments.ctc)
+    share_tree(root)
     execute.fit(root, task, repeat=_repeat("fit", str(task.address.folder), ctc=arguments.ctc))
     return 0
 
@@ -37,6 +40,7 @@ def encode(arguments: Any) -> int:
     """Write one bitstream."""
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
+    share_tree(root)
     repeat = _repeat("encode", str(point.address.folder), ctc=arguments.ctc)
     execute.encode(root, point, repeat=repeat)
     return 0
@@ -46,6 +50,7 @@ def decode(arguments: Any) -> int:
     """Decode one bitstream in the sandbox."""
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
+    share_tree(root)
     repeat = _repeat("decode", str(point.address.folder), ctc=arguments.ctc)
     execute.decode(root, point, repeat=repeat)
     return 0
@@ -55,6 +60,7 @@ def measure_point(arguments: Any) -> int:
     """Measure one decoded point."""
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
+    share_tree(root)
     words = (str(point.address.folder), arguments.family)
     repeat = _repeat("measure-point", *words, ctc=arguments.ctc)
     execute.measure(root, point, arguments.family, repeat=repeat)

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ENTERED_VARIABLE = "INVRBENCH_ENTERED"  # set by the Snakemake process that holds a run
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _SAMPLE_SECONDS = (0.01, 0.1)  # first pause between looks at the process tree, and the longest
@@ -62,12 +61,6 @@ def _prctl(option: int, value: int) -> None:
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent ends (Linux)."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def follow_the_run() -> None:
-    """Inside a run, die with it; typed by hand, live as long as it takes."""
-    if ENTERED_VARIABLE in os.environ:
-        die_with_parent()
 
 
 def _prepare_child(output_bytes: int | None, parent: int) -> None:

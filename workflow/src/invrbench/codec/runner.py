@@ -3,7 +3,6 @@
 import json
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from invrbench.codec.environment import (
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.digest import write_json
+from invrbench.codec.workspace import workspace as workspace
 from invrbench.errors import ContractError, LimitError
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
@@ -86,19 +86,6 @@ class Order:
     def file(self, work: Path, view: str) -> Path:
         """The file of one view."""
         return self.output(work) / f"{view}.raw" if self.render else self.output(work)
-
-
-@contextmanager
-def workspace(parent: Path) -> Iterator[Path]:
-    """A fresh folder with ``code/``, ``work/``, ``home/`` and ``tmp/``, removed at the end."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent)).resolve()
-    try:
-        for name in ("code", "work", "home", "tmp"):
-            (folder / name).mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_tail(log: Path) -> str:

@@ -1,5 +1,6 @@
 """Carry out one step of a plan and leave its artefact with a record, or the reason it failed."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from invrbench.codec import sandbox
 from invrbench.codec.manifest import Manifest, Verb
+from invrbench.codec.stopping import is_in_a_run
 from invrbench.codec.runner import (
     Order,
     VerbRun,
@@ -19,12 +21,19 @@ from invrbench.codec.runner import (
     run_in_the_open,
     workspace,
 )
-from invrbench.digest import digest_tree, digest_value, md5_file, write_json, write_whole
-from invrbench.errors import ContractError, InvrError, RecordError
+from invrbench.digest import digest_value, md5_file, write_json, write_whole
+from invrbench.errors import (
+    ContractError,
+    InvrError,
+    RecordError,
+    StorageError,
+    storage_error,
+)
 from invrbench.metrics.families import RENDER
 from invrbench.metrics.families import measure as measure_family
 from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
+from invrbench.results.fitting import finish, finished_before, open_checkpoint, take_model
 from invrbench.results.plan import Fit, Point
 from invrbench.results.previews import FOLDER as PREVIEWS
 from invrbench.results.previews import write_previews
@@ -88,7 +97,10 @@ def recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterato
     path.unlink(missing_ok=True)
     try:
         yield
-    except InvrError as error:
+    except (InvrError, OSError) as problem:
+        error = storage_error(problem) if isinstance(problem, OSError) else problem
+        if error is None:
+            raise
         record = {
             "schema": 1,
             "status": "failed",
@@ -100,26 +112,9 @@ def recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterato
             "machine": machine_label(),
             "end": now(),
         }
-        write_json(path, record)
-        raise type(error)(f"{error}\nRepeat it with: {repeat}\nLog: {log}") from error
-
-
-def _checkpoint(folder: Path, key: str) -> Path:
-    """The fit's checkpoint folder: this key's own state, or empty."""
-    checkpoint, name = folder / "checkpoint", folder / "checkpoint.key"
-    held = name.read_text().strip() if name.is_file() else ""
-    if held != key:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    if held != key:
-        write_whole(name, key)
-    return checkpoint
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(source, target)
+        with contextlib.suppress(StorageError):
+            write_json(path, record)
+        raise type(error)(f"{error}\nRepeat it with: {repeat}\nLog: {log}") from problem
 
 
 def fit(root: Path, task: Fit, *, repeat: str) -> None:
@@ -135,11 +130,17 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
         prepared = load_source(root, task.address.sequence)
         start = now()
         common = {"kind": "fit", **asdict(task.address), "key": task.key, "status": "ok"}
+        finished = finished_before(folder, task.key)
+        if finished is not None:
+            finish(folder, finished, keep=is_in_a_run())
+            return
         if task.brought is not None:
-            shutil.rmtree(folder / "model", ignore_errors=True)
-            shutil.copytree(task.brought, folder / "model")
+            with workspace(root / paths.JOBS) as space:
+                copied = shutil.copytree(task.brought, space / "model")
+                outputs = take_model(copied, folder)
             fields: dict[str, Any] = {"origin": "brought"}
         else:
+            checkpoint = open_checkpoint(folder, task.key)
             with workspace(root / paths.JOBS) as space:
                 job = {
                     "schema": 1,
@@ -151,17 +152,19 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
                     "seed": task.address.seed,
                     "device": device_for(manifest, "fit"),
                     "threads": manifest.resources_of("fit").threads,
-                    "checkpoint": str(_checkpoint(folder, task.key).resolve()),
+                    "checkpoint": str(checkpoint.folder.resolve()),
                 }
                 log.unlink(missing_ok=True)
                 run = run_in_the_open(manifest, "fit", job, folder=space, log=log)
                 model = space / "work" / "model"
                 if not model.is_dir() or not any(model.iterdir()):
                     raise ContractError(f"{manifest.codec}: fit left no model/ folder with files.")
-                _replace_folder(model, folder / "model")
+                outputs = take_model(model, folder)
             fields = {"origin": "run", **_run_fields(manifest, "fit", run)}
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        (folder / "checkpoint.key").unlink(missing_ok=True)
+            fields["earlier_seconds"] = round(checkpoint.earlier_seconds, 4)
+            fields["wall_seconds"] = round(
+                run.outcome.wall_seconds + checkpoint.earlier_seconds, 4
+            )
         record = (
             common
             | fields
@@ -170,10 +173,10 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
                 "end": now(),
                 "machine": machine_label(),
                 "inputs": {"source_md5": prepared.md5},
-                "outputs": digest_tree(folder / "model"),
+                "outputs": outputs,
             }
         )
-        write_record(folder / "fit.json", record)
+        finish(folder, record, keep=is_in_a_run())
 
 
 def encode(root: Path, point: Point, *, repeat: str) -> None:
@@ -189,9 +192,10 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
         prepared = load_source(root, point.address.sequence)
         start = now()
         inputs: dict[str, Any] = {"source_md5": prepared.md5}
-        bitstream = folder / "bitstream.bin"
+        bitstream, target = folder / "bitstream.bin", folder / "encode.json"
         if point.brought is not None:
             check_bitstream(manifest, point.brought)
+            target.unlink(missing_ok=True)  # a record goes before what it describes
             write_whole(bitstream, point.brought.read_bytes())
             fields: dict[str, Any] = {"origin": "brought"}
         else:
@@ -202,6 +206,7 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
             with workspace(root / paths.JOBS) as space:
                 run = run_in_the_open(manifest, "encode", job, folder=space, log=log)
                 check_bitstream(manifest, space / "work" / "bitstream.bin")
+                target.unlink(missing_ok=True)
                 write_whole(bitstream, (space / "work" / "bitstream.bin").read_bytes())
             fields = {"origin": "run", **_run_fields(manifest, "encode", run)}
         record = {
@@ -217,7 +222,7 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
             "bitstream_bytes": bitstream.stat().st_size,
             "bitstream_md5": md5_file(bitstream),
         }
-        write_record(folder / "encode.json", record)
+        write_record(target, record)
 
 
 def _model_digest(root: Path, task: Fit) -> str:
@@ -265,6 +270,7 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
             run, decoded = decode_into(point, folder, space, log)
             md5 = md5_of(decoded)
             listing = [f"{md5_file(v.path)}  {v.path.name}\n" for v in decoded.values()]
+            (folder / "decode.json").unlink(missing_ok=True)
             if point.source.may_publish != "no":
                 write_previews(folder / PREVIEWS, decoded, md5=md5)
             archive = point.keep_decoded or run.outcome.wall_seconds > LONG_DECODE_SECONDS
@@ -396,7 +402,7 @@ def _pictures(
     ``keeps`` archives them then: an earlier run may have had no use for them.
     """
     held = frames.get(root, point.address, point.formats, space)
-    if held is not None:
+    if held is not None and md5_of(held) == record["decoded_md5"]:
         return held
     with workspace(root / paths.JOBS) as other:
         folder = root / point.address.folder

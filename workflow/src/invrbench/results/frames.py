@@ -13,6 +13,11 @@ from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
 
 
+def raw_file(root: Path, address: PointAddress, view: str) -> Path:
+    """Where the raw frames of a point's view lie while they are measured."""
+    return _file(root, address, view, ".raw")
+
+
 def _file(root: Path, address: PointAddress, view: str, suffix: str) -> Path:
     name = digest_value([address.folder.as_posix(), view] if view else address.folder.as_posix())
     return root / paths.FRAMES / f"{name}{suffix}"
@@ -31,11 +36,11 @@ def put(
         raw = _file(root, address, view, ".raw")
         raw.parent.mkdir(parents=True, exist_ok=True)
         if archive:
-            temporary = raw.with_name(f"{raw.stem}.{os.getpid()}.mkv")
+            temporary = video.path.with_suffix(".mkv")
             coded = "gbrp" if video.format.is_rgb else video.format.pixel_format
             output = ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
             find_ffmpeg().run([*_layout(video.format), "-i", str(video.path), *output])
-            temporary.replace(_file(root, address, view, ".mkv"))
+            shutil.move(temporary, _file(root, address, view, ".mkv"))
         shutil.move(video.path, raw)
 
 

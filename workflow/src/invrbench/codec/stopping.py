@@ -1,0 +1,56 @@
+"""How the processes of a run end: with it, and after clearing up when they are asked to."""
+
+import contextlib
+import os
+import signal
+import threading
+from types import FrameType
+
+from invrbench.codec.process import die_with_parent
+
+ENTERED_VARIABLE = "INVRBENCH_ENTERED"  # set by the Snakemake process that holds a run
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def is_in_a_run() -> bool:
+    """Whether a run started this process; else it was typed by hand."""
+    return ENTERED_VARIABLE in os.environ
+
+
+def follow_the_run() -> None:
+    """Inside a run, die with it; typed by hand, live as long as it takes.
+
+    A signal that asks for the end unwinds this process: what it started ends, its folders go.
+    """
+    if is_in_a_run():
+        die_with_parent()
+    if threading.current_thread() is threading.main_thread():
+        for number in STOP_SIGNALS:
+            signal.signal(number, _unwind)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt once; a second signal must not stop the clearing up."""
+    del number, frame
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def end_children(patience_seconds: float) -> None:
+    """Ask all children of this process to end, and kill those that have not after a while."""
+    import psutil
+
+    children = psutil.Process().children()
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.terminate()
+
+    def kill() -> None:
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+
+    timer = threading.Timer(patience_seconds, kill)
+    timer.daemon = True
+    timer.start()
