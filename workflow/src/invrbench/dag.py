@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from invrbench.results.leftovers import clear_after, clear_before
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.planning import load_plan
+from invrbench.results.progress import slowest
 from invrbench.results.records import (
     mark_stale,
     now,
@@ -139,6 +141,7 @@ class Dag:
         self.plan = plan
         self.settings = settings
         self.slots = usable_cores()
+        self._began = 0.0
         self._is_stopped = False
         self._drifts = wanted(plan)
 
@@ -357,6 +360,7 @@ class Dag:
         """
         from invrbench.results.doctor import require
 
+        self._began = time.time()
         require(self.plan)
         clear_before(self.plan)
         hand_over(self.plan)
@@ -403,7 +407,10 @@ class Dag:
         summary = self.plan.root / self.plan.report_folder / "summary.txt"
         if summary.is_file():
             sys.stdout.write("\n" + summary.read_text(encoding="utf-8"))
-            sys.stdout.flush()
+        jobs = slowest(self.plan, self._began) if self._began else []
+        if jobs:
+            sys.stdout.write("\n".join(["", "The slowest jobs of this run:", *jobs, ""]))
+        sys.stdout.flush()
 
 
 def _unweighted(path: Path) -> bool:

@@ -1,20 +1,17 @@
 """Look before, during and after a run: doctor, plan, status."""
 
-import re
+import contextlib
 import sys
 import time
-from collections import Counter
 from typing import Any
 
 from invrbench.cli.common import plan_of, repository
 from invrbench.results.doctor import examine
 from invrbench.results.estimate import describe
-from invrbench.results.fitting import CHECKPOINT, CHECKPOINT_KEY
-from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
-from invrbench.results.points import collect_points
+from invrbench.results.progress import describe_progress
 
-_PROGRESS = re.compile(r"^progress (\d(?:\.\d+)?)(.*)$", re.MULTILINE)
+_CLEAR = "\x1b[2J\x1b[H"  # an empty screen, the cursor at its top
 
 
 def doctor(arguments: Any) -> int:
@@ -40,45 +37,16 @@ def plan(arguments: Any) -> int:
     return 0
 
 
-def _running_fits(plan: Plan) -> list[str]:
-    lines = []
-    for folder, fit in plan.fits.items():
-        log = plan.root / folder / "fit.log"
-        if not (plan.root / folder / CHECKPOINT).is_dir() or not log.is_file():
-            continue
-        found = _PROGRESS.findall(log.read_text(errors="replace"))
-        if not found:
-            continue
-        share, said = float(found[-1][0]), found[-1][1].strip()
-        age = time.time() - log.stat().st_mtime
-        if age > 60:
-            lines.append(f"{folder}: {share:.0%}, silent for {age / 60:.0f} min {said}")
-            continue
-        spent = log.stat().st_mtime - _began(log)
-        left = spent * (1 - share) / share if share > 0 else float("nan")
-        lines.append(f"{folder}: {share:.0%}, about {left:.0f} s left {said}")
-        del fit
-    return lines
-
-
-def _began(log: Any) -> float:
-    """When a log was begun: its checkpoint folder's key was written just before."""
-    key = log.parent / CHECKPOINT_KEY
-    return float(key.stat().st_mtime if key.is_file() else log.stat().st_mtime)
-
-
 def status(arguments: Any) -> int:
-    """Print running fits, and how many points are in which state, with reasons."""
+    """Print where a run stands; with ``--watch`` again and again, on a terminal."""
     plan = plan_of(arguments)
-    for line in _running_fits(plan):
-        sys.stdout.write(line + "\n")
-    rows = collect_points(plan)
-    counts = Counter(row["status"] for row in rows)
-    told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    sys.stdout.write(f"{len(rows)} points: {told}\n")
-    reasons = Counter(
-        (row["codec"], row["status"], row["reason"]) for row in rows if row["status"] != "ok"
-    )
-    for (codec, state, reason), count in sorted(reasons.items()):
-        sys.stdout.write(f"  {count:>4} {codec:<16} {state:<9} {reason}\n")
+    if arguments.watch is None or not sys.stdout.isatty():
+        sys.stdout.write(describe_progress(plan))
+        return 0
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            text = describe_progress(plan)
+            sys.stdout.write(f"{_CLEAR}{text}\nCtrl-C ends this view, not the run.\n")
+            sys.stdout.flush()
+            time.sleep(arguments.watch)
     return 0

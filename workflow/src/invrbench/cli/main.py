@@ -98,6 +98,24 @@ def _report(parser: Parser) -> None:
 
 def _status(parser: Parser) -> None:
     _selection(parser)
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=_interval,
+        const=2.0,
+        metavar="SECONDS",
+        help="again and again, on a terminal (every 2 s)",
+    )
+
+
+def _interval(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.2 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected seconds from 0.2 to 3600")
+    return value
 
 
 def _accept(parser: Parser) -> None:

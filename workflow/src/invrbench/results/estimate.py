@@ -13,6 +13,8 @@ _GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 0.8}
 # most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
 _FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
 
+_ENOUGH = 25  # records of a codec's verb that its median is taken of
+
 
 @dataclass(frozen=True)
 class Step:
@@ -49,33 +51,53 @@ def _seconds_by_kind(plan: Plan, known: Iterable[Step]) -> dict[tuple[str, str],
     """Median seconds of a codec's verb over its records of this machine's earlier runs."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for step in known:
-        if step.done and step.verb != "measure":
+        if step.done and step.verb != "measure" and len(times[step.codec, step.verb]) < _ENOUGH:
             record = read_usable_record(plan.root / step.folder / f"{step.verb}.json")
             if record and "wall_seconds" in record:
                 times[step.codec, step.verb].append(record["wall_seconds"])
                 times["", step.verb].append(record["wall_seconds"])
-    return {kind: median(values) for kind, values in times.items()}
+    return {kind: median(values) for kind, values in times.items() if values}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds of work left on this machine, jobs it says nothing of, and whether it is a guess."""
+
+    seconds: float
+    unknown: int
+    is_guess: bool
+
+
+def forecast(plan: Plan, every: Iterable[Step]) -> Forecast:
+    """How long the jobs that are not done will take, packed on the usable cores."""
+    held = list(every)
+    known = _seconds_by_kind(plan, held)
+    guesses = _GUESS_SECONDS | {"fit": _FIT_SECONDS.get(plan.conditions.budget)}
+    total, unknown = 0.0, 0
+    for step in held:
+        if step.done:
+            continue
+        one = known.get((step.codec, step.verb), known.get(("", step.verb), guesses[step.verb]))
+        if one is None:
+            unknown += 1
+        else:
+            total += one * step.threads
+    return Forecast(total / usable_cores(), unknown, not known)
 
 
 def describe(plan: Plan) -> str:
     """A table of jobs per codec: to do, done already, and an estimate of the time to do them."""
     every = list(steps(plan))
-    known = _seconds_by_kind(plan, every)
-    codecs = dict.fromkeys(point.manifest.codec for point in plan.points)
     lines = [f"{'codec':<20}{'fit':>10}{'encode':>10}{'decode':>10}{'measure':>10}   (to do/all)"]
-    total, unknown = 0.0, 0
-    guesses = _GUESS_SECONDS | {"fit": _FIT_SECONDS.get(plan.conditions.budget)}
-    for codec in codecs:
+    mine: dict[tuple[str, str], list[Step]] = defaultdict(list)
+    for step in every:
+        mine[step.codec, step.verb].append(step)
+    for codec in dict.fromkeys(point.manifest.codec for point in plan.points):
         cells = []
         for verb in ("fit", "encode", "decode", "measure"):
-            mine = [step for step in every if (step.codec, step.verb) == (codec, verb)]
-            undone = [step for step in mine if not step.done]
-            cells.append(f"{len(undone)}/{len(mine)}" if mine else "–")
-            one = known.get((codec, verb), known.get(("", verb), guesses[verb]))
-            if one is None:
-                unknown += len(undone)
-            else:
-                total += sum(one * step.threads for step in undone)
+            jobs = mine[codec, verb]
+            undone = sum(not step.done for step in jobs)
+            cells.append(f"{undone}/{len(jobs)}" if jobs else "–")
         lines.append(f"{codec:<20}" + "".join(f"{cell:>10}" for cell in cells))
     waiting = sum(not step.done for step in every)
     skipped = sum(point.skipped is not None for point in plan.points)
@@ -85,13 +107,14 @@ def describe(plan: Plan) -> str:
         + (f", {skipped} skipped" if skipped else "")
         + (f", {away} without their source" if away else "")
     )
+    foreseen = forecast(plan, every)
     if waiting:
-        guess = "" if known else " (no earlier records: a guess)"
-        lines.append(f"about {total / usable_cores() / 60:.1f} min on this machine{guess}")
-    if unknown:
+        guess = " (no earlier records: a guess)" if foreseen.is_guess else ""
+        lines.append(f"about {foreseen.seconds / 60:.1f} min on this machine{guess}")
+    if foreseen.unknown:
         lines.append(
-            f"not counted: {unknown} fits of budget {plan.conditions.budget}, hours to days each; "
-            "no record here tells how long"
+            f"not counted: {foreseen.unknown} fits of budget {plan.conditions.budget}, hours to "
+            "days each; no record here tells how long"
         )
     report = plan.root / plan.report_folder / "run.json"
     state = "present" if report.is_file() else "to be written"

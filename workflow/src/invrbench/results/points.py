@@ -15,7 +15,7 @@ from invrbench.results import paths
 from invrbench.results.drift import drift_text, drifts_of
 from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
-from invrbench.results.records import read_record
+from invrbench.results.records import failure_of, read_record
 from invrbench.results.shares import parts_text
 from invrbench.results.times import SHARED, times_of
 
@@ -107,7 +107,7 @@ class _Verdict(Exception):  # noqa: N818 - carries a status to the row, no error
 
 def _current(path: Path, key: str, verb: str) -> Row:
     """The record at ``path`` if it is the one expected, else the verdict on the point."""
-    failed = _failure(path.parent / f"{path.stem}.failed.json", key)
+    failed = failure_of(path, key)
     try:
         record = read_record(path)
     except RecordError as error:
@@ -119,18 +119,6 @@ def _current(path: Path, key: str, verb: str) -> Row:
     if record is not None:
         raise _Verdict("stale", f"{verb}: made with other code, parameters or input")
     raise _Verdict("missing", f"{verb}: not run")
-
-
-def _failure(path: Path, key: str) -> str | None:
-    import json
-
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(record, dict) or record.get("key") != key:
-        return None
-    return str(record.get("reason") or "no reason recorded")
 
 
 def _same(found: Any, expected: Any, verb: str, what: str) -> None:

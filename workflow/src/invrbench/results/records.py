@@ -107,6 +107,17 @@ def read_usable_record(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def failure_of(path: Path, key: str) -> str | None:
+    """Why the step whose record would be at ``path`` failed, if it failed under this key."""
+    try:
+        failed = json.loads(path.with_suffix(".failed.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(failed, dict) or failed.get("key") != key:
+        return None
+    return str(failed.get("reason") or "no reason recorded")
+
+
 def peek_key(path: Path) -> str | None:
     """The key in a record's first lines, without reading all of it; None if there is no record."""
     try:
