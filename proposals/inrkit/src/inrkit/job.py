@@ -5,6 +5,7 @@ Source: design document §4 (the codec contract).
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from inrkit.views import Bounds, View, read_bounds, read_views
 
 SCHEMA = 1
 Device = Literal["cpu", "cuda"]
+_RATE = re.compile(r"\d{1,9}(\.\d{1,12}|/[1-9]\d{0,8})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,11 @@ def read_job(path: Path) -> Job:
     """The job in ``path``.
 
     Raises:
-        CodecError: not JSON, of another schema or verb, or a field is missing.
+        CodecError: not JSON, of another schema or verb, or a field is missing or no such field.
     """
     try:
-        fields = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise CodecError(f"{path} cannot be read as a job: {error}") from error
     if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
         found = fields.get("schema") if isinstance(fields, dict) else None
@@ -143,12 +145,14 @@ def read_job(path: Path) -> Job:
         "decode": _decode_job,
     }
     verb = fields.get("verb")
-    if verb not in readers:
+    if not isinstance(verb, str) or verb not in readers:
         raise CodecError(f"{path} asks for the verb {verb!r}; use {', '.join(readers)}.")
     try:
         return readers[verb](fields)
     except KeyError as error:
         raise CodecError(f"{path} lacks the field {error} of a {verb} job.") from error
+    except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise CodecError(f"{path} holds no {verb} job as the contract has it: {error}.") from error
 
 
 def run_verb(kind: type[J], main: Callable[[J], None]) -> None:
@@ -174,7 +178,22 @@ def _source(fields: dict[str, Any]) -> Source:
         range=fields["range"],
     )
     path = Path(fields["path"]) if "path" in fields else None
-    return Source(path=path, format=held, fps=Fraction(str(fields["fps"])))
+    return Source(path=path, format=held, fps=_rate(fields["fps"]))
+
+
+def _rate(value: Any) -> Fraction:
+    """Frames per second; the text of a fraction such as 1e999999999 would fill the memory."""
+    text = str(value)
+    if not _RATE.fullmatch(text):
+        raise ValueError(f"fps is {text[:40]!r}; expected a number, or a text such as 30000/1001")
+    return Fraction(text)
+
+
+def _whole(fields: dict[str, Any], name: str) -> int:
+    value = fields[name]
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} is {value!r}; expected a whole number")
+    return value
 
 
 def _scene(fields: dict[str, Any]) -> dict[str, Any]:
@@ -207,9 +226,9 @@ def _fit_job(fields: dict[str, Any]) -> FitJob:
         fit=fields["fit"]["name"],
         parameters=fields["fit"]["parameters"],
         budget=fields["budget"],
-        seed=fields["seed"],
+        seed=_whole(fields, "seed"),
         device=_device(fields),
-        threads=fields["threads"],
+        threads=_whole(fields, "threads"),
         checkpoint=Path(fields["checkpoint"]),
         key=_key(fields),
         **_scene(fields),
@@ -226,9 +245,9 @@ def _encode_job(fields: dict[str, Any]) -> EncodeJob:
         model=Path(fields["model"]) if "model" in fields else None,
         fit=fit["name"] if fit else None,
         fit_parameters=fit["parameters"] if fit else {},
-        seed=fields["seed"],
+        seed=_whole(fields, "seed"),
         device=_device(fields),
-        threads=fields["threads"],
+        threads=_whole(fields, "threads"),
         **_scene(fields),
     )
 
@@ -238,7 +257,7 @@ def _decode_job(fields: dict[str, Any]) -> DecodeJob:
         bitstream=Path(fields["bitstream"]),
         output=Path(fields["output"]),
         device=_device(fields),
-        threads=fields["threads"],
+        threads=_whole(fields, "threads"),
         render=read_views(fields.get("render", ())),
     )
 

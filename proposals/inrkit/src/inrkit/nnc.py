@@ -9,7 +9,10 @@ a test checks. What the core leaves to chance is settled here:
 * tensors are named by their position in the payload. The decoder knows the model's layout, so
   long names would be bytes spent on nothing;
 * the arithmetic decoder reads on past the end of its input. It is given the unit's own bytes,
-  padded, and only after sizes and shapes have been checked.
+  padded, and only after sizes and shapes have been checked;
+* NNCodec's reader of headers makes arrays of any size that a header asks for, and takes quadratic
+  time for a number that begins with many zeros. Here numbers have 32 bits, and what
+  ``encode_tensors`` never writes is refused where it begins.
 """
 
 import contextlib
@@ -37,8 +40,12 @@ BIAS_QP = -75
 
 _UNARY_LENGTH_MINUS1 = 10
 _MAX_VALUES = 1 << 28
+_MAX_AXES = 8
+_MAX_PREFIX = 32  # zeros before an Exp-Golomb number
 _MAX_BYTES_PER_VALUE = 10  # 12 flags, a 32-bit prefix and 31 bits of remainder
 _DIGITS = string.digits + string.ascii_lowercase
+_SET = int(hls.NnrUnitType.NNR_MPS)
+_UNITS = (hls.NnrUnitType.NNR_STR, _SET, hls.NnrUnitType.NNR_TPL, hls.NnrUnitType.NNR_NDU)
 # what nncodec's header reader raises on bytes that are no header
 _BROKEN_HEADER = (
     AssertionError,
@@ -175,10 +182,16 @@ def decode_tensors(data: bytes, layout: Layout | None = None) -> dict[str, Tenso
 
 
 def payload_shares(data: bytes, layout: Layout) -> dict[str, int]:
-    """Bytes of each tensor in a payload, its unit header included, and of the rest ("nnc")."""
+    """Bytes of each tensor in a payload, its unit header included, and of the rest ("nnc").
+
+    Raises:
+        BitstreamError: the payload is cut, damaged, or holds another number of tensors.
+    """
     if plain.is_plain(data):
         return plain.payload_shares(layout)
     units = _read_units(data)
+    if len(units) != len(layout):
+        raise BitstreamError(f"NNC payload: {len(units)} tensors, expected {len(layout)}")
     shares = {name: unit.size for name, unit in zip(layout, units, strict=True)}
     return {"nnc": len(data) - sum(shares.values()), **shares}
 
@@ -256,22 +269,63 @@ class _Unit:
         return math.prod(self.shape)
 
 
+class _Bits(hls.BitReader):  # type: ignore[misc]
+    """NNCodec's reader of bits, bounded: what ``encode_tensors`` never writes is a ValueError."""
+
+    def ue(self, k: int) -> int:
+        """An unsigned Exp-Golomb number of order k, below 2^(32 + k)."""
+        zeros = 0
+        while not self.u(1):
+            zeros += 1
+            if zeros > _MAX_PREFIX:
+                raise ValueError("a number of more than 32 bits")
+        order = k + zeros
+        return ((1 << zeros) - 1 << k) + (int(self.u(order)) if order else 0)
+
+    def codebook(self, *sizes: int) -> Any:
+        """A table of values, which is refused."""
+        raise ValueError(f"a codebook of {sizes}, which encode_tensors never writes")
+
+    def flt_tensor(self, *sizes: Any) -> Any:
+        """Values as they are, which are refused."""
+        raise ValueError(f"a raw tensor {sizes}, which encode_tensors never writes")
+
+    def entry_point_list(self, *sizes: int) -> Any:
+        """Entry points of blocks, which are refused."""
+        raise ValueError(f"entry points {sizes}, which encode_tensors never writes")
+
+
+class _Header(hls.Coder):  # type: ignore[misc]
+    """NNCodec's reader of unit headers; the only array is the shape of a tensor."""
+
+    def define_array(self, se: str, dims: list[int], dtype: Any) -> None:
+        """Make the array of a tensor's sides; any other is refused."""
+        if se != "tensor_dimensions" or not 0 < dims[0] <= _MAX_AXES:
+            raise ValueError(f"{se} of {dims} values, which encode_tensors never writes")
+        super().define_array(se, dims, np.int64)
+
+
 def _read_units(data: bytes) -> list[_Unit]:
     """Tensors of a payload, headers read and checked, nothing decoded.
 
-    Every unit says its own size; together they must tile the payload.
+    Every unit says its own size; together they must tile the payload. What is no tensor comes
+    before all tensors, and once.
     """
     units: list[_Unit] = []
-    parameter_set: dict[str, Any] = {}
+    parameters: dict[int, dict[str, Any]] = {}  # headers of units without a tensor, by kind
     position = 0
     try:
         while position < len(data):
-            unit, header = _read_unit(data[position:], parameter_set)
+            size = _unit_size(data, position)
+            unit, header = _read_unit(data[position : position + size], parameters.get(_SET, {}))
+            kind = int(header["nnr_unit_type"])
             if unit is not None:
                 units.append(unit)
-            elif header["nnr_unit_type"] == hls.NnrUnitType.NNR_MPS:
-                parameter_set = header
-            position += int(header["nnr_unit_size"])
+            elif units or kind in parameters:
+                raise ValueError("parameters where encode_tensors writes tensors")
+            else:
+                parameters[kind] = header
+            position += size
     except _BROKEN_HEADER as error:
         raise BitstreamError(f"NNC payload: broken at byte {position} of {len(data)}") from error
     if not units or sum(unit.values for unit in units) > _MAX_VALUES:
@@ -279,16 +333,37 @@ def _read_units(data: bytes) -> list[_Unit]:
     return units
 
 
+def _unit_size(data: bytes, position: int) -> int:
+    """Bytes of the unit at a position: 15 bits after a flag, or 31.
+
+    Source: ISO/IEC 15938-17, syntax of nnr_unit_size.
+
+    Raises:
+        ValueError: there are fewer bytes, or the unit is shorter than its own size.
+    """
+    head = data[position : position + 4]
+    is_long = bool(head and head[0] & 0x80)
+    used = 4 if is_long else 2
+    size = int.from_bytes(head[:used]) & (0x7FFFFFFF if is_long else 0x7FFF)
+    if not used < size <= len(data) - position:
+        raise ValueError("the unit's size does not fit")
+    return size
+
+
 def _read_unit(data: bytes, parameter_set: dict[str, Any]) -> tuple[_Unit | None, dict[str, Any]]:
-    """The unit at the start of the data: its tensor, if it holds one, and its header.
+    """The unit that the data are: its tensor, if it holds one, and its header.
 
     Raises:
         AssertionError, IndexError, …: The header is broken.
     """
     header: dict[str, Any] = {}
-    reader = hls.BitReader(bytearray(data))
-    steps = hls.decode_nnr_unit_size_and_header(reader, header)
+    reader = _Bits(bytearray(data))
+    coder = _Header(reader, header)
+    coder.nnr_unit_size()
+    steps = coder.nnr_unit_header()
     next(steps)
+    if header["nnr_unit_type"] not in _UNITS:
+        raise ValueError("a kind of unit that encode_tensors never writes")
     header |= {
         "mps_topology_indexed_reference_flag": 0,
         "mps_parent_signalling_enabled_flag": 0,
@@ -297,14 +372,13 @@ def _read_unit(data: bytes, parameter_set: dict[str, Any]) -> tuple[_Unit | None
     for _ in steps:
         if header.get("compressed_parameter_types"):
             raise ValueError("tensors in blocks, which encode_tensors never writes")
-    size = int(header["nnr_unit_size"])
     holds_tensor = header["nnr_unit_type"] == hls.NnrUnitType.NNR_NDU
     if not holds_tensor:
-        hls.decode_nnr_unit_payload(reader, header)
+        coder.nnr_unit_payload()
     head = reader.getNumBytesTouched()
-    if not head <= size <= len(data) or (not holds_tensor and head != size):
+    if head > len(data) or (not holds_tensor and head != len(data)):
         raise ValueError("the unit's size does not fit")
-    return (_as_unit(header, parameter_set, data[head:size]) if holds_tensor else None), header
+    return (_as_unit(header, parameter_set, data[head:]) if holds_tensor else None), header
 
 
 def _as_unit(header: dict[str, Any], parameter_set: dict[str, Any], payload: bytes) -> _Unit:

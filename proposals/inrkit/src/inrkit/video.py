@@ -52,6 +52,11 @@ class RawFormat:
     range: str
 
     def __post_init__(self) -> None:
+        if not all(type(each) is int for each in (self.width, self.height, self.frames)):
+            raise VideoError(
+                f"width, height and frames are {self.width!r}, {self.height!r} and "
+                f"{self.frames!r}; expected whole numbers."
+            )
         if self.pixel_format not in PIXEL_FORMATS:
             raise VideoError(
                 f"the pixel format {self.pixel_format!r} is not coded here; "

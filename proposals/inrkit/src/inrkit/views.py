@@ -50,6 +50,10 @@ class View:
     times: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if not (type(self.width) is int and type(self.height) is int):
+            raise CodecError(
+                f"view {self.id} has {self.width!r}x{self.height!r} pixels; expected whole numbers."
+            )
         if min(self.width, self.height) < 1 or not min(self.fx, self.fy) > 0:
             raise CodecError(
                 f"view {self.id} has {self.width}x{self.height} pixels and the focal lengths "
@@ -113,10 +117,13 @@ class Bounds:
                 f"the scene is bounded by near {self.near:g} and far {self.far:g}; give "
                 "0 ≤ near < far."
             )
-        if not all(low < high for low, high in zip(*self.box, strict=True)):
+        corners = [each for corner in self.box for each in corner]
+        if not all(map(math.isfinite, corners)) or not all(
+            low < high for low, high in zip(*self.box, strict=True)
+        ):
             raise CodecError(
                 f"the scene's box reaches from {list(self.box[0])} to {list(self.box[1])}; give "
-                "the least corner first."
+                "the least corner first, in finite numbers."
             )
 
     def to_header(self) -> dict[str, float]:
