@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.errors import InputError, ToolError
+from invrbench.outside import refuse_odd, shortened
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 _TYPES = {
@@ -16,6 +17,7 @@ _TYPES = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
+    "null": "nothing",
 }
 
 
@@ -29,7 +31,16 @@ def _validator(name: str) -> Any:
             f"{path.name} is missing; run from a clone installed with `pip install -e .`."
         )
     schema = json.loads(path.read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema)
+    draft: Any = jsonschema.Draft202012Validator
+    kinds = draft.TYPE_CHECKER.redefine("integer", _is_whole)
+    extend: Any = jsonschema.validators.extend
+    return extend(draft, type_checker=kinds)(schema)
+
+
+def _is_whole(checker: Any, value: Any) -> bool:
+    """Whether a value is an integer; JSON schema takes 2.0 for one, and no array has 2.0 rows."""
+    del checker
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _key(path: list[Any], *, is_toml: bool, is_table: bool) -> str:
@@ -62,16 +73,16 @@ def _sentence(error: Any, *, is_toml: bool) -> str:
     if error.validator == "enum":
         # YAML reads a bare `no` as false, which no one needs to be told to write
         allowed = [str(each) for each in error.validator_value if each is not False]
-        return f"{where} is {value!r}; use {', '.join(allowed)}."
+        return f"{where} is {shortened(value)}; use {', '.join(allowed)}."
     if error.validator == "const":
-        return f"{where} is {value!r}; this version reads {error.validator_value!r}."
+        return f"{where} is {shortened(value)}; this version reads {error.validator_value!r}."
     if error.validator == "type":
         kinds = error.validator_value
         names = [_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
-        return f"{where} is {value!r}; expected {' or '.join(names)}{hint}."
+        return f"{where} is {shortened(value)}; expected {' or '.join(names)}{hint}."
     if error.validator == "uniqueItems":
         return f"{where} names {next(x for x in value if value.count(x) > 1)!r} twice; remove one."
-    return f"{where} is {value!r}, which is not allowed{hint or ': ' + error.message}."
+    return f"{where} is {shortened(value)}, which is not allowed{hint or ': ' + error.message}."
 
 
 def check_structure(
@@ -88,6 +99,10 @@ def check_structure(
     Raises:
         InputError: the first fault, as "file: key is …; allowed are …".
     """
+    try:
+        refuse_odd(value)
+    except ValueError as problem:
+        raise error(f"{where}: {problem}; correct it.") from None
     errors = sorted(_validator(schema).iter_errors(value), key=lambda e: (len(e.path), str(e.path)))
     if errors:
         raise error(f"{where}: {_sentence(errors[0], is_toml=where.endswith('.toml'))}")

@@ -1,7 +1,7 @@
 """codec.toml: who a codec is, what it serves, and how its verbs are called."""
 
 import itertools
-import json
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from invrbench.errors import ManifestError
+from invrbench.outside import is_file, parse_json, shortened
 from invrbench.schema import check_structure
 
 Verb = Literal["fit", "encode", "decode"]
@@ -17,6 +18,7 @@ VERBS: tuple[Verb, ...] = ("fit", "encode", "decode")
 BUDGETS = ("seconds", "quick", "minute", "paper")
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESERVED = ("fits",)
+MOST_POINTS = 10_000  # of one grid
 
 ANYONE = "*"  # [fits."*"] is common to all fits
 
@@ -170,7 +172,13 @@ class Manifest:
             ManifestError: two grid entries give one id, or an id has forbidden characters.
         """
         points = {name: RatePoint(name, None, {}) for name in self.brought_points}
-        for grid in grids if grids is not None else self.grids:
+        asked = grids if grids is not None else self.grids
+        count = sum(math.prod(map(len, grid.values())) for grid in asked)
+        if count > MOST_POINTS:
+            raise ManifestError(
+                f"{self.path}: [rate_points] gives {count} points; at most {MOST_POINTS} are taken."
+            )
+        for grid in asked:
             for point in _expand(grid, budget):
                 if not IDENTIFIER.fullmatch(point.id):
                     raise ManifestError(
@@ -235,16 +243,16 @@ def _check_commands(raw: Mapping[str, Any], folder: Path, where: str) -> None:
                 _check_inside(word.removeprefix("{codec}/"), f"{where}: [commands].{verb}")
     for name in raw.get("decoder", {}).get("files", []):
         _check_inside(name, f"{where}: [decoder].files")
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             raise ManifestError(
-                f"{where}: [decoder].files names {name!r}, which is not in the folder."
+                f"{where}: [decoder].files names {shortened(name)}, which is not in the folder."
             )
 
 
 def _check_inside(name: str, where: str) -> None:
     """Refuse a path that leaves the folder, which may be a stranger's."""
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ManifestError(f"{where} names {name!r}, which leads out of the folder.")
+        raise ManifestError(f"{where} names {shortened(name)}, which leads out of the folder.")
 
 
 def _check_environment(environment: Mapping[str, Any], folder: Path, where: str) -> None:
@@ -254,9 +262,10 @@ def _check_environment(environment: Mapping[str, Any], folder: Path, where: str)
         raise ManifestError(f"{where}: [environment] of kind {kind!r} needs the key {needs!r}.")
     if needs == "file":
         _check_inside(environment["file"], f"{where}: [environment].file")
-    if needs == "file" and not (folder / environment["file"]).is_file():
+    if needs == "file" and not is_file(folder / environment["file"]):
         raise ManifestError(
-            f"{where}: [environment].file is {environment['file']!r}, which is not in the folder."
+            f"{where}: [environment].file is {shortened(environment['file'])}, "
+            "which is not in the folder."
         )
 
 
@@ -271,8 +280,8 @@ def _stated_times(folder: Path, where: str) -> Mapping[str, Mapping[str, Any]]:
         return {}
     here = where.replace("codec.toml", path.name)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = parse_json(path.read_bytes())
+    except ValueError as error:
         raise ManifestError(f"{here} is not JSON ({error}); correct or remove it.") from None
     check_structure(value, "origin", where=here, error=ManifestError)
     points: Mapping[str, Mapping[str, Any]] = value["points"]
@@ -336,7 +345,11 @@ def read_manifest(folder: Path) -> dict[str, Manifest]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ManifestError(f"{where} does not exist; `invrbench new` writes one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ManifestError(f"{where} cannot be read: {error.strerror}.") from None
+    except RecursionError:
+        raise ManifestError(f"{where} is not TOML: it is nested without end.") from None
+    except ValueError as error:
         raise ManifestError(f"{where} is not TOML: {error}.") from None
     _check_identifier(folder.name, where=where)
     base = {key: value for key, value in raw.items() if key != "variants"}

@@ -5,13 +5,13 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from invrbench.ctc.documents import read_yaml, shown
 from invrbench.ctc.names import is_id, suggest
 from invrbench.errors import ConditionsError, SequenceError, SourceMissing, UnsupportedError
+from invrbench.outside import exists, frame_rate, shortened
 from invrbench.schema import check_structure
 from invrbench.video.cameras import Bounds
 from invrbench.video.format import VideoFormat
@@ -23,7 +23,7 @@ from invrbench.video.steps import Step, step_from_json
 PATHS_VARIABLE = "INVRBENCH_PATHS"
 # what may be shown to others; YAML reads a bare `no` as false
 Publication = Literal["no", "frames"]
-_CUT = re.compile(r"(0|[1-9]\d*)\+([1-9]\d*)")
+_CUT = re.compile(r"(0|[1-9]\d{0,8})\+([1-9]\d{0,8})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class SequenceRef:
         match = _CUT.fullmatch(frames)
         if not is_id(name) or (at and match is None):
             raise ConditionsError(
-                f"sequence {text!r}: expected id or id@first+count in frames, "
+                f"sequence {shortened(text)}: expected id or id@first+count in frames, "
                 "e.g. Cactus or Cactus@0+32 (32 frames from frame 0)."
             )
         cut = Cut(int(match[1]), int(match[2])) if match else None
@@ -136,7 +136,7 @@ class PathMap:
         for key in (sequence, *names):
             if key in self.files:
                 path = self.files[key]
-                if path.exists():
+                if exists(path):
                     return path, None
                 return None, (
                     f"source not on this machine: {self.origin} names {path} for {key}, "
@@ -145,7 +145,7 @@ class PathMap:
         for root in self.roots:
             folders = [root, *sorted(root.iterdir())] if root.is_dir() else []
             for path in (folder / name for name in names for folder in folders):
-                if path.exists():
+                if exists(path):
                     return path, None
         absent = [str(root) for root in self.roots if not root.is_dir()]
         return None, (
@@ -236,12 +236,12 @@ def _entry(entry: dict[str, Any], folder: Path, where: str) -> Sequence:
             pixel_format=entry["pixel_format"],
             width=entry["width"],
             height=entry["height"],
-            fps=Fraction(str(entry["fps"])),
+            fps=frame_rate(entry["fps"]),
             frames=entry["frames"],
             matrix=entry["matrix"],
             range=entry["range"],
         )
-    except (SequenceError, ZeroDivisionError) as problem:
+    except (SequenceError, ValueError) as problem:
         raise SequenceError(f"{where}: sequence {name}: {problem}") from None
     for file in _file_names(entry["source"]):
         if Path(file).is_absolute() and entry["source"]["kind"] not in ("package", "embedded"):

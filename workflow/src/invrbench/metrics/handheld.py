@@ -13,6 +13,7 @@ from typing import Any
 
 from invrbench.errors import InputError, SequenceError
 from invrbench.metrics.families import FAMILIES, measure_unchecked
+from invrbench.outside import frame_rate
 from invrbench.video.format import RawVideo, VideoFormat
 
 # what a person asks for → columns of points.tsv
@@ -137,12 +138,12 @@ def _layout(
         raise InputError(
             "raw videos do not say what they hold: give --size WIDTHxHEIGHT and --pixel-format."
         )
-    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", size, re.ASCII)
     if match is None:
         raise InputError(f"size {size!r} is not WIDTHxHEIGHT, as in 1920x1080.")
     try:
-        rate = Fraction(fps) if fps is not None else Fraction(25)
-    except (ValueError, ZeroDivisionError):
+        rate = frame_rate(fps) if fps is not None else Fraction(25)
+    except ValueError:
         raise InputError(f"fps {fps!r} is not a number, as in 50 or 30000/1001.") from None
     return VideoFormat(
         pixel_format=pixel_format,

@@ -12,7 +12,8 @@ from invrbench.results.package import Package, Row
 
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?"
-    r"(?:(\d+(?:\.\d+)?)s)?"
+    r"(?:(\d+(?:\.\d+)?)s)?",
+    re.ASCII,
 )
 
 
@@ -161,7 +162,7 @@ class Head:
         Raises:
             InputError: no such form.
         """
-        match = re.fullmatch(r"(\d+)\+([1-9]\d*)", text.strip())
+        match = re.fullmatch(r"(\d{1,9})\+([1-9]\d{0,8})", text.strip(), re.ASCII)
         if match is None:
             raise InputError(
                 f"--frames {text}: expected first+count, e.g. 0+16 for the first 16 frames."

@@ -1,9 +1,8 @@
 """Labelled reports: a folder that was finished under a label is never overwritten by another."""
 
-import json
-
 from invrbench.digest import digest_value, write_json
 from invrbench.errors import ConditionsError
+from invrbench.outside import parse_json
 from invrbench.results.plan import Plan
 from invrbench.results.records import now
 
@@ -27,10 +26,16 @@ def refuse_other_report(plan: Plan) -> None:
         return
     folder = plan.report_folder
     try:
-        seal = json.loads((plan.root / folder / SEAL).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        seal = parse_json((plan.root / folder / SEAL).read_bytes())
+    except FileNotFoundError:
         return
-    if seal.get("content") != _content(plan):
+    except ValueError as error:
+        raise ConditionsError(
+            f"--config label={plan.label}: {folder}/{SEAL} is damaged ({error}), so nobody knows "
+            "what was finished there. Choose another label, or delete that folder."
+        ) from None
+    if not isinstance(seal, dict) or seal.get("content") != _content(plan):
+        seal = seal if isinstance(seal, dict) else {}
         raise ConditionsError(
             f"--config label={plan.label}: {folder} holds a finished report of "
             f"{seal.get('finished', 'an earlier day')} with other conditions, codecs or sequences; "

@@ -5,7 +5,6 @@ files is refused. Whether its claims are true is another question, which a cross
 """
 
 import hashlib
-import json
 import re
 import stat
 import unicodedata
@@ -19,6 +18,7 @@ from typing import Any
 from invrbench.codec.manifest import IDENTIFIER
 from invrbench.digest import md5_file
 from invrbench.errors import RecordError
+from invrbench.outside import parse_json, shortened
 from invrbench.results.points import COSTS, METRICS, RATES
 from invrbench.schema import check_structure
 
@@ -34,6 +34,7 @@ MAX_JSON_BYTES = 1 << 28
 MAX_RATIO = 200
 _RATIO_FROM_BYTES = 1 << 20
 _CHUNK = 1 << 20
+MOST_NAME_BYTES, MOST_PART_BYTES = 1024, 255  # of a path, and of what lies between two slashes
 MAX_NUMBER = 1e15
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 Row = dict[str, Any]
@@ -246,6 +247,12 @@ def _refuse_name(name: str, where: str) -> None:
     parts = PurePosixPath(name).parts
     leaves = name.startswith("/") or "\\" in name or ":" in name.partition("/")[0]
     odd = any(part in ("", ".", "..") for part in name.split("/"))
+    if len(name.encode(errors="surrogateescape")) > MOST_NAME_BYTES or any(
+        len(part.encode(errors="surrogateescape")) > MOST_PART_BYTES for part in parts
+    ):
+        raise RecordError(
+            f"{where}: {shortened(name)} is longer than file names can be. Nothing was unpacked."
+        )
     if leaves or odd or not parts or any(ord(sign) < 32 or ord(sign) == 127 for sign in name):
         raise RecordError(
             f"{where}: {name!r} leads outside of the package's folder or is no plain path. "
@@ -296,14 +303,10 @@ def _refuse_twice(entries: list[zipfile.ZipInfo], where: str) -> None:
 # ---- package.json
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no number")
-
-
 def _value(raw: bytes, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(raw)
+    except ValueError as error:
         raise RecordError(f"{where}: {NAME} cannot be read: {error}.") from None
     if not isinstance(value, dict) or value.get("kind") != KIND:
         raise RecordError(f"{where}: {NAME} is not that of a package; see `invrbench pack`.")

@@ -1,10 +1,12 @@
 """Where every artefact of a run lies, relative to the repository root."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from invrbench.errors import InputError
 
+_SEED = re.compile(r"s\d{1,9}", re.ASCII)
 RESULTS = Path("results")
 SOURCES = RESULTS / ".sources"
 FRAMES = RESULTS / ".frames"
@@ -44,7 +46,7 @@ class PointAddress:
             parts = parts[parts.index("results") + 1 :]
         if len(parts) == 4:
             parts = (*parts, "s0")
-        if len(parts) != 5 or not parts[4].startswith("s") or not parts[4][1:].isdigit():
+        if len(parts) != 5 or not _SEED.fullmatch(parts[4]):
             raise InputError(
                 f"{text!r} names no point; write <sequence>/<codec>/<configuration>/<rate point>"
                 "[/s<seed>], e.g. results/bunny-mini@0+32/hevc/ld/qp27/s0."
@@ -81,7 +83,8 @@ class FitAddress:
             parts = parts[parts.index("results") + 1 :]
         if len(parts) == 5:
             parts = (*parts, "s0")
-        if len(parts) != 6 or parts[3] != "fits" or "." not in parts[4]:
+        named = len(parts) == 6 and parts[3] == "fits" and "." in parts[4]
+        if not named or not _SEED.fullmatch(parts[5]):
             raise InputError(
                 f"{text!r} names no fit; write <sequence>/<codec>/<configuration>/fits/"
                 "<fit>.<budget>[/s<seed>]."

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invrbench.errors import SequenceError
+from invrbench.video.format import MOST_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,11 @@ class Camera:
         if min(self.width, self.height) < 1:
             raise SequenceError(
                 f"the camera's picture is {self.width}x{self.height}; both must be positive."
+            )
+        if max(self.width, self.height) > MOST_SIDE:
+            raise SequenceError(
+                f"the camera's picture is {self.width}x{self.height}; at most {MOST_SIDE} pixels "
+                "a side are served."
             )
         if min(self.fx, self.fy) <= 0:
             raise SequenceError(

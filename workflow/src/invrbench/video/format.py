@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.errors import SequenceError
+from invrbench.outside import frame_rate, shortened
 
 # name: (bit depth, log2 of horizontal and vertical chroma subsampling); rgb24 is interleaved
 PIXEL_FORMATS: dict[str, tuple[int, int, int]] = {
@@ -18,6 +19,8 @@ PIXEL_FORMATS: dict[str, tuple[int, int, int]] = {
 }
 MATRICES = ("bt601", "bt709", "bt2020")
 RANGES = ("limited", "full")
+MOST_SIDE = 1 << 16  # luma samples; a larger one is a typing error
+MOST_FRAMES = 1 << 24  # two weeks at 10 frames/s
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,16 @@ class VideoFormat:
                 f"colour {self.matrix}/{self.range} is unknown; "
                 f"use a matrix of {', '.join(MATRICES)} and a range of {', '.join(RANGES)}."
             )
-        if min(self.width, self.height, self.frames) < 1 or self.fps <= 0:
+        counts = (self.width, self.height, self.frames)
+        if not all(type(count) is int for count in counts):
+            told = shortened([self.width, self.height, self.frames])
+            raise SequenceError(f"width, height and frames are {told}; expected whole numbers.")
+        if max(self.width, self.height) > MOST_SIDE or self.frames > MOST_FRAMES:
+            raise SequenceError(
+                f"{self.width}x{self.height}, {self.frames} frames is beyond what is served: "
+                f"{MOST_SIDE} samples a side and {MOST_FRAMES} frames."
+            )
+        if min(counts) < 1 or self.fps <= 0:
             raise SequenceError(
                 f"{self.width}x{self.height}, {self.frames} frames at {self.fps} frames/s "
                 "is no video; all must be positive."
@@ -121,8 +133,17 @@ class VideoFormat:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "VideoFormat":
-        """The format written by :meth:`to_json`."""
-        return cls(**{**value, "fps": Fraction(str(value["fps"]))})
+        """The format written by :meth:`to_json`.
+
+        Raises:
+            SequenceError: a key is missing, unknown or holds something else.
+        """
+        try:
+            return cls(**{**value, "fps": frame_rate(value["fps"])})
+        except KeyError as error:
+            raise SequenceError(f"the format lacks {error}.") from None
+        except (TypeError, ValueError) as error:
+            raise SequenceError(f"the format {shortened(value)} is none: {error}.") from None
 
 
 @dataclass(frozen=True)

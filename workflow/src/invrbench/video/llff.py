@@ -1,13 +1,23 @@
 """Scenes described by LLFF's ``poses_bounds.npy``, with one video per camera."""
 
+import math
+import tokenize
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from invrbench.errors import SequenceError, SourceMissing
 from invrbench.video.cameras import Bounds, Camera
 from invrbench.video.views import Scene, ViewSource, of_view
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _POSES = "poses_bounds.npy"
 _VIDEOS = "cam*.mp4"
+# what numpy's reader of headers raises on bytes that are none
+_NO_ARRAY = (ValueError, EOFError, OSError, SyntaxError, TypeError, tokenize.TokenError, Warning)
 
 
 def read_llff(folder: Path, *, frames: int, downscale: int = 1) -> Scene:
@@ -27,19 +37,10 @@ def read_llff(folder: Path, *, frames: int, downscale: int = 1) -> Scene:
 
     Source: Mildenhall et al., Local Light Field Fusion, 2019; Li et al., DyNeRF, 2022 (videos).
     """
-    import numpy as np
-
     path = folder / _POSES
     if not path.is_file():
         raise SourceMissing(f"{_POSES} is not in {folder.name}/; bring it.")
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise SequenceError(f"{_POSES} cannot be read as an array: {error}") from None
-    if rows.ndim != 2 or rows.shape[1] != 17 or rows.dtype.kind not in "fiu":
-        raise SequenceError(
-            f"{_POSES} holds {rows.dtype} of shape {rows.shape}; expected numbers, 17 per camera."
-        )
+    rows = _read_rows(path)
     videos = sorted(folder.glob(_VIDEOS))
     if len(videos) != len(rows):
         raise SequenceError(
@@ -66,3 +67,44 @@ def read_llff(folder: Path, *, frames: int, downscale: int = 1) -> Scene:
         bounds=Bounds.from_depths(cameras, [(row[15], row[16]) for row in table]),
         descriptions=(path,),
     )
+
+
+def _read_rows(path: Path) -> "NDArray[Any]":
+    """The array (N, 17) of a file in numpy's format, held against the file's size first.
+
+    Raises:
+        SequenceError: it is another file, or another array.
+    """
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("error")  # of an array that Python 2 wrote
+            shape, kind = _read_shape(file)
+            start = file.tell()
+            expected = start + math.prod(shape) * kind.itemsize
+            if path.stat().st_size != expected:
+                raise ValueError(f"{path.stat().st_size} bytes instead of {expected}")
+            data = file.read()
+    except _NO_ARRAY as error:
+        raise SequenceError(f"{path.name} cannot be read as an array: {error}") from None
+    if len(shape) != 2 or shape[1] != 17 or kind.kind not in "fiu":
+        raise SequenceError(
+            f"{path.name} holds {kind} of shape {shape}; expected numbers, 17 per camera."
+        )
+    return np.frombuffer(data, kind).reshape(shape)
+
+
+def _read_shape(file: BinaryIO) -> "tuple[tuple[int, ...], np.dtype[Any]]":
+    """Shape and type of the array whose values follow in the file, row by row."""
+    from numpy.lib import format
+
+    npy: Any = format
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"it has version {version}")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, is_by_columns, kind = read(file)
+    if is_by_columns or kind.hasobject:
+        raise ValueError("it does not hold its numbers row by row")
+    return shape, kind

@@ -6,7 +6,7 @@ from typing import Any
 
 from invrbench.errors import SequenceError, SourceMissing
 from invrbench.video.cameras import Bounds, Camera
-from invrbench.video.format import PIXEL_FORMATS
+from invrbench.video.format import MOST_FRAMES, PIXEL_FORMATS
 from invrbench.video.views import (
     MALFORMED,
     Scene,
@@ -49,6 +49,10 @@ def read_miv(description: Path, textures: Path, *, downscale: int = 1) -> Scene:
         frames, fps = int(value["Frames_number"]), rate(value["Fps"], description.name)
     except MALFORMED as error:
         raise SequenceError(f"{description.name} cannot be used: {told(error)}.") from None
+    if not 1 <= frames <= MOST_FRAMES:
+        raise SequenceError(
+            f"{description.name} has Frames_number {frames}; expected 1 to {MOST_FRAMES}."
+        )
     refuse_twice(names)
     for name in names:
         if name not in entries:

@@ -216,7 +216,10 @@ def read_picture(path: Path, *, allow_alpha: bool = False) -> "Samples":
     """
     import cv2
 
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    try:
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # it says that it is larger than OpenCV takes
+        picture = None
     if picture is None:
         raise SequenceError(f"{path.name} cannot be read as a picture; export it as PNG.")
     channels = 1 if picture.ndim == 2 else picture.shape[2]

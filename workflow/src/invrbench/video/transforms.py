@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.errors import SequenceError
+from invrbench.outside import is_file
 from invrbench.video.cameras import Camera
 from invrbench.video.readers import read_picture
 from invrbench.video.views import (
@@ -88,7 +89,7 @@ def read_transforms(
             if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
                 raise SequenceError(f"{where} has no file_path; name its picture.")
             path = _picture_path(file.parent, entry["file_path"])
-            if not path.is_file():
+            if not is_file(path):
                 absent.append(f"{file.name}: {entry['file_path']}")
                 continue
             pictures.append(_picture(file, path, {**value, **entry}, where, size))
@@ -120,7 +121,7 @@ def read_transforms(
 def _picture_path(folder: Path, name: str) -> Path:
     """The file behind a ``file_path``; Blender writes them without their suffix."""
     path = folder / name
-    return path if path.suffix else path.with_name(f"{path.name}.png")
+    return path if path.suffix or not path.name else path.with_name(f"{path.name}.png")
 
 
 def _first_picture_size() -> Callable[[Path], tuple[int, int]]:

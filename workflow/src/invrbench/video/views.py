@@ -1,7 +1,6 @@
 """Views of a scene as a description brings them, and what all readers of descriptions share."""
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from invrbench.errors import SequenceError, SourceMissing
+from invrbench.outside import frame_rate, parse_json, shortened
 from invrbench.video.cameras import Bounds, Camera
 
 # what a description of another form than expected makes Python raise
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 _VIEW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -118,7 +118,7 @@ def read_description(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SourceMissing(f"{path.name} is not in {path.parent.name}/; bring the description.")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except ValueError as error:
         raise SequenceError(f"{path.name} is no JSON: {error}") from None
     if not isinstance(value, dict):
@@ -129,9 +129,9 @@ def read_description(path: Path) -> dict[str, Any]:
 def rate(value: Any, where: str) -> Fraction:
     """Frames per second, exact."""
     try:
-        return Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        raise SequenceError(f"{where}: the frame rate {value!r} is no number.") from None
+        return frame_rate(value)
+    except ValueError:
+        raise SequenceError(f"{where}: the frame rate {shortened(value)} is no number.") from None
 
 
 def of_view(name: str, make: Callable[[_Given], _Made], value: _Given) -> _Made:

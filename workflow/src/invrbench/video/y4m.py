@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from invrbench.errors import SequenceError
+from invrbench.outside import frame_rate
 from invrbench.video.format import VideoFormat
 
 MAGIC = b"YUV4MPEG2"
@@ -69,7 +70,7 @@ def check_header(tags: dict[str, str], declared: VideoFormat, name: str) -> None
         ("pixel_format", LAYOUTS[layout], declared.pixel_format),
     ]
     if rate != "0/0":
-        stated.append(("fps", Fraction(rate), declared.fps))
+        stated.append(("fps", _rate(rate, name), declared.fps))
     if "COLORRANGE" in tags:
         stated.append(("range", tags["COLORRANGE"], declared.range))
     for key, found, said in stated:
@@ -80,6 +81,13 @@ def check_header(tags: dict[str, str], declared: VideoFormat, name: str) -> None
             )
 
 
+def _rate(text: str, name: str) -> Fraction:
+    try:
+        return frame_rate(text)
+    except ValueError as error:
+        raise SequenceError(f"{name}: in its header, {error}; export it again.") from None
+
+
 def frames(path: Path, declared: VideoFormat) -> Iterator[bytes]:
     """Yield each frame's samples in file order, one frame in memory.
 
@@ -88,11 +96,13 @@ def frames(path: Path, declared: VideoFormat) -> Iterator[bytes]:
     """
     with path.open("rb") as file:
         check_header(read_header(file, path.name), declared, path.name)
+        # of a damaged entry, a frame may be larger than memory
+        most = min(declared.frame_bytes, path.stat().st_size)
         index = 0
         while file.peek(1):
             if not _read_line(file, path.name).startswith(b"FRAME"):
                 raise SequenceError(f"{path.name}: frame {index} does not open with FRAME.")
-            data = file.read(declared.frame_bytes)
+            data = file.read(most)
             if len(data) != declared.frame_bytes:
                 raise SequenceError(
                     f"{path.name} ends in frame {index}: {len(data)} bytes instead of "
