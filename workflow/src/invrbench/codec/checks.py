@@ -1,13 +1,17 @@
 """What every codec folder is held to: named checks of the folder, and of each track it serves."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from invrbench.codec.closure import verb_files
+from invrbench.codec.constants import constants_of
 from invrbench.codec.environment import interpreter_of
 from invrbench.codec.footage import SceneFootage, Track
 from invrbench.codec.manifest import BUDGETS
+from invrbench.codec.notes import attributed_bytes, noted_parameters
+from invrbench.codec.runner import decoder_digests
 from invrbench.codec.trial import (
     BASE,
     PATIENCE_FACTOR,
@@ -21,6 +25,8 @@ from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import PIXEL_FORMATS, VideoFormat
 
 SLOW_SECONDS = 1.5  # a decoder slower than this sees fewer damaged bitstreams
+ELSEWHERE = Path("/another/place")  # where the second decoder finds itself
+REFUSED, OTHER, SAME = "refused", "to another picture", "to the same picture"
 
 
 @dataclass(frozen=True)
@@ -72,18 +78,32 @@ def environment_builds(trial: Trial) -> str:
 
 @_check("learned-bytes", (None,))
 def learned_bytes_are_declared(trial: Trial) -> str:
-    """What a Python decoder owns beside code counts as learned, unless declared."""
+    """What a Python decoder owns beside code counts as learned, unless declared.
+
+    Data files count, and so do modules with more constants than code needs.
+    """
     manifest = trial.manifest
     if not any(word.endswith(".py") for word in manifest.commands["decode"]):
         raise NotApplicable("the decoder is no Python script")
-    data = {name: p for name, p in verb_files(manifest, "decode").items() if p.suffix != ".py"}
-    held = sum(path.stat().st_size for path in data.values())
-    if held > manifest.learned_bytes:
+    files = verb_files(manifest, "decode")
+    held = {name: p.stat().st_size for name, p in files.items() if p.suffix != ".py"}
+    modules = {path: name for name, path in files.items() if path.suffix == ".py"}
+    for path, constants in constants_of(modules).items():
+        if constants.is_much:
+            where = f"{modules[path]} (line {constants.line})"
+            held[where] = constants.data_bytes + constants.text_bytes
+    claimed, most = manifest.learned_bytes, sum(path.stat().st_size for path in files.values())
+    if claimed > most:
         raise ContractError(
-            f"{manifest.path}: [decoder].learned_bytes is {manifest.learned_bytes}, but "
-            f"{', '.join(sorted(data))} hold {held} bytes that are no code; declare them."
+            f"{manifest.path}: [decoder].learned_bytes is {claimed}, but the decoder's files are "
+            f"{most} bytes together; correct it."
         )
-    return f"{manifest.learned_bytes} bytes" if manifest.learned_bytes else ""
+    if sum(held.values()) > claimed:
+        raise ContractError(
+            f"{manifest.path}: [decoder].learned_bytes is {claimed}, but {', '.join(sorted(held))} "
+            f"hold {sum(held.values())} bytes that are no code; declare them."
+        )
+    return f"{claimed} bytes" if claimed else ""
 
 
 @_check("expected", (None,))
@@ -116,6 +136,39 @@ def encode_leaves_a_bitstream(trial: Trial) -> str:
     return f"{brought}{stream.path.stat().st_size} bytes for {stream.told}"
 
 
+@_check("decoder-unchanged")
+def decoder_does_not_grow_with_the_content(trial: Trial) -> str:
+    """Fit and encode leave the decoder's files alone."""
+    if "encode" not in trial.manifest.commands:
+        raise NotApplicable("its bitstreams are brought")
+    trial.base_stream()
+    before = trial.decoder_before()
+    changed = {name for name, _ in before.items() ^ decoder_digests(trial.manifest).items()}
+    if changed:
+        raise ContractError(
+            f"{trial.manifest.codec}: fit or encode changed {', '.join(sorted(changed))}, which "
+            "the decoder owns; what depends on the content belongs in the bitstream."
+        )
+    return counted(len(before), "file")
+
+
+@_check("byte-shares")
+def every_byte_is_attributed(trial: Trial) -> str:
+    """What encode says of where its bytes went adds up to the size of the bitstream."""
+    stream = trial.base_stream()
+    size = stream.path.stat().st_size
+    told = attributed_bytes(stream.notes)
+    if not told:
+        raise NotApplicable("encode says nothing of where its bytes go (notes.json, bytes)")
+    for name, total in told.items():
+        if total != size:
+            raise ContractError(
+                f"{trial.manifest.codec}: {name} of encode's notes.json adds up to {total} bytes, "
+                f"but the bitstream has {size}; attribute every byte, and none twice."
+            )
+    return ", ".join(told)
+
+
 @_check("decode")
 def decode_gives_the_frames(trial: Trial) -> str:
     """Decode writes exactly the frames asked for after source, fit and encode folders are gone."""
@@ -131,15 +184,39 @@ def decode_runs_inside_walls(trial: Trial) -> str:
     return level
 
 
+@_check("parameters")
+def decoder_builds_what_was_coded(trial: Trial) -> str:
+    """The number of values that fit and encode report is the number that decode built."""
+    notes = {
+        "fit": trial.fit_notes.get(BASE, {}),
+        "encode": trial.base_stream().notes,
+        "decode": trial.base_decoded().notes,
+    }
+    told = {verb: noted_parameters(said) for verb, said in notes.items()}
+    counts = {verb: count for verb, count in told.items() if count is not None}
+    if len(set(counts.values())) > 1:
+        words = ", ".join(f"{verb} says {count}" for verb, count in counts.items())
+        raise ContractError(
+            f"{trial.manifest.codec}: {words} parameters in notes.json; the model that is coded "
+            "and the one that is built must be the same."
+        )
+    for verb in ("encode", "decode"):
+        if verb not in counts:
+            raise NotApplicable(f"{verb} says nothing of its parameters (notes.json, parameters)")
+    return f"{counts['decode']}"
+
+
 @_check("decode-twice")
 def two_decodes_agree(trial: Trial) -> str:
     """A second decode, in another folder, gives the same bytes."""
-    first, second = trial.base_decoded(), trial.decode(trial.base_stream())
+    first = trial.base_decoded()
+    second = trial.decode(trial.base_stream(), inside=ELSEWHERE)
     for view, md5 in first.md5s.items():
         if second.md5s[view] != md5:
             raise ContractError(
                 f"{trial.manifest.codec}: two decodes of one bitstream gave md5 {md5} and "
-                f"{second.md5s[view]}{_of(view)}; seed or remove what is random."
+                f"{second.md5s[view]}{_of(view)}; seed or remove what is random, and do not "
+                "depend on the folder."
             )
     return ""
 
@@ -166,25 +243,43 @@ def two_encodes_agree(trial: Trial) -> str:
 
 
 def _damaged(trial: Trial, damaged: list[bytes]) -> str:
-    """Decode damaged streams; each must end in time, in an error or in some picture."""
-    stream, sound = trial.base_stream(), trial.base_decoded()
-    patience = max(PATIENCE_SECONDS, PATIENCE_FACTOR * sound.seconds)
+    """Decode damaged streams; each must end in time, in an error or in some picture.
+
+    Raises:
+        LimitError: one did not end.
+        ContractError: nothing that is done to the bitstream changes the picture.
+    """
+    counts = Counter(_ending(trial, data) for data in damaged)
+    if counts[SAME] == len(damaged):
+        inverted = bytes(255 - byte for byte in trial.base_stream().path.read_bytes())
+        if _ending(trial, inverted) == SAME:
+            raise ContractError(
+                f"{trial.manifest.codec}: every damaged bitstream decodes to the same picture, "
+                "even one whose bits are all inverted: the picture is not in the bitstream."
+            )
+    return ", ".join(f"{counts[end]} {end}" for end in (REFUSED, OTHER, SAME) if counts[end])
+
+
+def _ending(trial: Trial, data: bytes) -> str:
+    """How decoding a damaged stream ends.
+
+    Raises:
+        LimitError: it was stopped, and not for writing too much.
+    """
+    sound = trial.base_decoded()
     path = trial.folder / "damaged.bin"
-    errors = same = 0
-    for data in damaged:
-        path.write_bytes(data)
-        try:
-            damaged_stream = replace(stream, path=path)
-            same += trial.decode(damaged_stream, patience=patience).md5s == sound.md5s
-        except LimitError as error:
-            if "after writing" not in str(error).splitlines()[0]:
-                raise
-            errors += 1
-        except ContractError:
-            errors += 1
-    other = len(damaged) - errors - same
-    told = {"refused": errors, "to another picture": other, "to the same picture": same}
-    return ", ".join(f"{count} {text}" for text, count in told.items() if count)
+    path.write_bytes(data)
+    patience = max(PATIENCE_SECONDS, PATIENCE_FACTOR * sound.seconds)
+    try:
+        decoded = trial.decode(replace(trial.base_stream(), path=path), patience=patience)
+    except LimitError as error:
+        first = str(error).splitlines()[0]
+        if "after writing" not in first and "after printing" not in first:
+            raise
+        return REFUSED
+    except ContractError:
+        return REFUSED
+    return SAME if decoded.md5s == sound.md5s else OTHER
 
 
 def _places(trial: Trial, size: int) -> list[int]:

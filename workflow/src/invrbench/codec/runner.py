@@ -5,12 +5,12 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from invrbench.codec import sandbox
-from invrbench.codec.closure import copy_closure
+from invrbench.codec.closure import copy_closure, verb_files
 from invrbench.codec.environment import (
     Interpreter,
     Surroundings,
@@ -19,8 +19,8 @@ from invrbench.codec.environment import (
 )
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
-from invrbench.digest import write_json
 from invrbench.codec.workspace import workspace as workspace
+from invrbench.digest import md5_file, write_json
 from invrbench.errors import ContractError, LimitError
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
@@ -86,6 +86,29 @@ class Order:
     def file(self, work: Path, view: str) -> Path:
         """The file of one view."""
         return self.output(work) / f"{view}.raw" if self.render else self.output(work)
+
+
+@contextmanager
+def unchanged_decoder(manifest: Manifest, verb: str) -> Iterator[None]:
+    """Hold a verb to leaving alone what the receiver owns: the decoder's files.
+
+    Raises:
+        ContractError: names the files that changed meanwhile.
+    """
+    before = decoder_digests(manifest)
+    yield
+    changed = {name for name, _ in before.items() ^ decoder_digests(manifest).items()}
+    if changed:
+        raise ContractError(
+            f"{manifest.codec}: while {verb} ran, {', '.join(sorted(changed))} changed, which the decoder "
+            "owns; what depends on the content belongs in the bitstream. Restore and run again."
+        )
+
+
+def decoder_digests(manifest: Manifest) -> dict[str, str]:
+    """MD5 of each file that a receiver must own, by its name; empty where it is gone."""
+    files = verb_files(manifest, "decode").items()
+    return {name: md5_file(path) if path.is_file() else "" for name, path in files}
 
 
 def log_tail(log: Path) -> str:
@@ -196,6 +219,12 @@ def run_in_the_open(
     outcome = run_bounded(argv, cwd=work, env=env, log=log, limits=_limits(manifest, verb, None))
     if outcome.failure:
         raise _fail(manifest, verb, outcome, log)
+    if outcome.left_running:
+        names = ", ".join(sorted(set(outcome.left_running)))
+        raise ContractError(
+            f"{manifest.codec}: {verb} ended and left {len(outcome.left_running)} of its processes "
+            f"running ({names}), which were killed; wait for them or end them."
+        )
     command = shlex.join(manifest.commands[verb]) + " job.json"
     return VerbRun(outcome, "none", job["device"], command, _notes(work))
 
@@ -226,12 +255,13 @@ def run_decode(
     threads: int,
     order: Order,
     around: Surroundings | None = None,
+    inside: Path = sandbox.INSIDE,
 ) -> tuple[VerbRun, dict[str, RawVideo]]:
     """Decode a bitstream inside the strongest sandbox of this machine.
 
     The decoder gets the bitstream and its declared files, and of a scene the cameras to render;
     it is not told the size or format of what it must write. ``around`` replaces what decoders
-    ordinarily find around them.
+    ordinarily find around them, and ``inside`` the folder in which they find themselves.
 
     Returns:
         The run, and the decoded files inside ``folder``, by view id.
@@ -243,7 +273,7 @@ def run_decode(
     copy_closure(manifest, "decode", folder / "code")
     shutil.copyfile(bitstream, folder / "bitstream.bin")
     level = sandbox.strongest_level(cuda=device == "cuda")
-    inside = folder if level == "none" else sandbox.INSIDE
+    inside = folder if level == "none" else inside
     job = {
         "schema": 1,
         "verb": "decode",
@@ -259,7 +289,7 @@ def run_decode(
     around = around or Surroundings()
     interpreter = around.interpreter or interpreter_of(manifest)
     words = _argv(manifest, "decode", interpreter, str(inside / "code"))
-    mounts = _decode_mounts(manifest, interpreter, folder, device)
+    mounts = replace(_decode_mounts(manifest, interpreter, folder, device), inside=inside)
     argv = sandbox.wrap(level, mounts, [*words, "job.json"])
     walled = level != "none"
     env = clean_environment(

@@ -2,14 +2,22 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from invrbench.codec.clips import find_source
 from invrbench.codec.footage import Footage, Track, described
 from invrbench.codec.manifest import BUDGETS, Manifest, RatePoint, Verb
-from invrbench.codec.runner import Order, check_bitstream, run_decode, run_in_the_open, workspace
+from invrbench.codec.runner import (
+    Order,
+    check_bitstream,
+    decoder_digests,
+    run_decode,
+    run_in_the_open,
+    workspace,
+)
+from invrbench.codec.sandbox import INSIDE
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, InvrError, ManifestError, UnsupportedError
 from invrbench.video.format import VideoFormat
@@ -28,20 +36,28 @@ class NotApplicable(Exception):  # noqa: N818 - a verdict of a check, it leaves 
 
 @dataclass(frozen=True)
 class Stream:
-    """A bitstream, what its decoder is asked for, and what is coded, in a few words."""
+    """A bitstream, what its decoder is asked for, and what is coded, in a few words.
+
+    ``notes`` is what encode says of it.
+    """
 
     path: Path
     order: Order
     told: str
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decode that ended well: MD5 of each file, the walls around it, wall-clock seconds."""
+    """A decode that ended well: MD5 of each file, the walls around it, wall-clock seconds.
+
+    ``notes`` is what decode says of itself.
+    """
 
     md5s: Mapping[str, str]
     level: str
     seconds: float
+    notes: Mapping[str, Any]
 
 
 def first_rate_point(manifest: Manifest) -> tuple[RatePoint, str, dict[str, Any]]:
@@ -87,6 +103,7 @@ class Trial:
         self.log = folder / "verb.log"
         self._root = root
         self._device_of = device_of
+        self.fit_notes: dict[str, Mapping[str, Any]] = {}  # by what was coded
         self._results: dict[str, Any] = {}
         self._failures: dict[str, str] = {}
 
@@ -145,6 +162,12 @@ class Trial:
 
     # ---- verbs
 
+    def decoder_before(self) -> dict[str, str]:
+        """MD5 of each of the decoder's files before any verb ran."""
+        return self.once(  # type: ignore[no-any-return]
+            "the decoder's files", lambda: decoder_digests(self.manifest)
+        )
+
     def _job(
         self, verb: Verb, layout: VideoFormat, configuration: str, space: Path
     ) -> dict[str, Any]:
@@ -179,11 +202,13 @@ class Trial:
             return None
         if "fit" not in self.manifest.commands:
             raise NotApplicable("its models are brought, each for a sequence of its own")
+        self.decoder_before()
         with workspace(self.folder) as space:
             (space / "checkpoint").mkdir()
             job = self._job("fit", layout, configuration, space)
             job["checkpoint"] = str(space / "checkpoint")
-            run_in_the_open(self.manifest, "fit", job, folder=space, log=self._fresh_log())
+            run = run_in_the_open(self.manifest, "fit", job, folder=space, log=self._fresh_log())
+            self.fit_notes[name] = run.notes
             model = space / "work" / "model"
             if not model.is_dir() or not any(model.iterdir()):
                 raise ContractError(f"{self.manifest.codec}: fit left no model/ folder with files.")
@@ -204,18 +229,19 @@ class Trial:
         model = self.fit(name, layout, configuration)
         if "encode" not in self.manifest.commands:
             return self._brought()
+        self.decoder_before()
         with workspace(self.folder) as space:
             job = self._job("encode", layout, configuration, space)
             if model is not None:
                 shutil.copytree(model, space / "model")
                 job["model"] = str(space / "model")
-            run_in_the_open(self.manifest, "encode", job, folder=space, log=self._fresh_log())
+            run = run_in_the_open(self.manifest, "encode", job, folder=space, log=self._fresh_log())
             left = space / "work" / "bitstream.bin"
             check_bitstream(self.manifest, left)
             kept = self.folder / f"{key}.bin"
             shutil.move(left, kept)
         order = self.footage.order(layout, self.manifest.renders)
-        return Stream(kept, order, self.footage.describe(layout))
+        return Stream(kept, order, self.footage.describe(layout), run.notes)
 
     def _brought(self) -> Stream:
         """The first brought bitstream of the track; its sequence says what it decodes to."""
@@ -237,7 +263,12 @@ class Trial:
         return self.encode(BASE, self.base_format(), self.configuration)
 
     def decode(
-        self, stream: Stream, *, order: Order | None = None, patience: float | None = None
+        self,
+        stream: Stream,
+        *,
+        order: Order | None = None,
+        patience: float | None = None,
+        inside: Path = INSIDE,
     ) -> Decoded:
         """Decode once, in a fresh folder.
 
@@ -245,6 +276,7 @@ class Trial:
             stream: the bitstream.
             order: asked for in place of the stream's own.
             patience: shortens the time limit, in seconds.
+            inside: the folder in which the decoder finds itself where there are walls.
 
         Raises:
             LimitError: the decoder was stopped.
@@ -264,9 +296,10 @@ class Trial:
                 device=self._device_of(manifest, "decode"),
                 threads=manifest.resources_of("decode").threads,
                 order=order or stream.order,
+                inside=inside,
             )
             md5s = {view: md5_file(video.path) for view, video in decoded.items()}
-            return Decoded(md5s, run.level, run.outcome.wall_seconds)
+            return Decoded(md5s, run.level, run.outcome.wall_seconds, run.notes)
 
     def base_decoded(self) -> Decoded:
         """What that bitstream decodes to."""

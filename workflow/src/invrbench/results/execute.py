@@ -11,7 +11,6 @@ from typing import Any
 
 from invrbench.codec import sandbox
 from invrbench.codec.manifest import Manifest, Verb
-from invrbench.codec.stopping import is_in_a_run
 from invrbench.codec.runner import (
     Order,
     VerbRun,
@@ -19,8 +18,10 @@ from invrbench.codec.runner import (
     log_tail,
     run_decode,
     run_in_the_open,
+    unchanged_decoder,
     workspace,
 )
+from invrbench.codec.stopping import is_in_a_run
 from invrbench.digest import digest_value, md5_file, write_json, write_whole
 from invrbench.errors import (
     ContractError,
@@ -203,7 +204,7 @@ def encode(root: Path, point: Point, *, repeat: str) -> None:
             if point.fit is not None:
                 inputs["model"] = _model_digest(root, point.fit)
             log.unlink(missing_ok=True)
-            with workspace(root / paths.JOBS) as space:
+            with unchanged_decoder(manifest, "encode"), workspace(root / paths.JOBS) as space:
                 run = run_in_the_open(manifest, "encode", job, folder=space, log=log)
                 check_bitstream(manifest, space / "work" / "bitstream.bin")
                 target.unlink(missing_ok=True)
