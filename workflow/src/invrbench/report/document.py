@@ -29,6 +29,7 @@ from invrbench.report.blocks import (
 )
 from invrbench.report.cells import Cell, Column, Table, text
 from invrbench.report.content import Report
+from invrbench.report.drift import drift
 from invrbench.report.info import PRESENT, completeness, heading, marks, shown_verdict
 from invrbench.report.metrics import metric
 from invrbench.report.pictures import Drawn
@@ -82,6 +83,7 @@ def contribution(
         *_conditions(report),
         *_results(report, folder, verdicts, pictures),
         *_complexity(report),
+        *_drift(report),
         *_seeds(report),
         *_coverage(report),
         *_crosscheck(report),
@@ -257,6 +259,14 @@ def _figures(report: Report, folder: Path, pictures: Sequence[Drawn]) -> Iterabl
 def _complexity(report: Report) -> Iterable[Block]:
     yield Heading("Complexity")
     yield from _parts(tables.complexity(report), "Cost of each codec", most=6)
+
+
+def _drift(report: Report) -> Iterable[Block]:
+    table = drift(report)
+    if table.rows:
+        yield Heading("Repeatability of decoding")
+        yield from _parts(table, table.title, keys=2, most=8)
+        yield Bullets(table.notes)
 
 
 def _seeds(report: Report) -> Iterable[Block]:

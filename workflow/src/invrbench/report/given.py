@@ -15,7 +15,7 @@ from invrbench.schema import check_structure
 
 SCHEMA = 1
 # Parts of run.json that are objects of their own, or that only the report itself needs.
-_OWN = {"codecs", "sequences", "figures", "findings", "headline_metrics"}
+_OWN = {"codecs", "sequences", "figures", "findings", "headline_metrics", "drift"}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from invrbench.compare.curves import Curve, Point, full_sequence, is_pooled
 from invrbench.compare.findings import UNDECIDED
 from invrbench.ctc.conditions import Figure, Finding
+from invrbench.results.drift import DriftCount
 
 PRESENT = ("ok", "published")
 
@@ -91,6 +92,7 @@ class RunInfo:
         figures, findings: of the conditions.
         conditions_value: the resolved conditions as JSON, whose digest ``digest`` is.
         crosschecks: by codec: what cross-checkers found, in a few words.
+        drift: what became of bitstreams under other settings, by codec and setting.
     """
 
     conditions: str
@@ -118,6 +120,7 @@ class RunInfo:
     findings: tuple[Finding, ...] = ()
     conditions_value: Mapping[str, Any] = field(default_factory=dict)
     crosschecks: Mapping[str, str] = field(default_factory=dict)
+    drift: tuple[DriftCount, ...] = ()
 
     @property
     def created(self) -> datetime:

@@ -202,6 +202,12 @@ DEFINITIONS: tuple[tuple[str, str], ...] = (
         "many of how many points were bit-exact or equal within the tolerances of the conditions.",
     ),
     (
+        "drift",
+        "The worst of what further decodes of a bitstream gave, under the settings named: "
+        "bit-exact (how many settings); equal to 4 decimals in every PSNR; within the largest "
+        "difference of any frame and plane; fails. Empty: nobody looked.",
+    ),
+    (
         "Budget",
         "Optimiser steps of a fit: seconds (≤ 5 s), quick (≤ 20 s), minute (≤ 90 s) on two "
         "cores, paper. A finding reached below paper is an indication.",

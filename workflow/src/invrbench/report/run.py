@@ -12,6 +12,7 @@ from invrbench.report.page.sources import gather
 from invrbench.report.pictures import draw
 from invrbench.report.write import Written, write_report
 from invrbench.results import paths
+from invrbench.results.drift import collect_drifts
 from invrbench.results.expected import drift_notes
 from invrbench.results.labels import refuse_other_report, seal_label
 from invrbench.results.lock import git_state
@@ -155,6 +156,7 @@ def run_info(plan: Plan, rows: list[dict[str, Any]]) -> RunInfo:
         findings=conditions.findings,
         conditions_value=conditions.to_json(),
         crosschecks=read_verdicts(plan.root / plan.report_folder, rows),
+        drift=tuple(collect_drifts(plan)),
     )
 
 

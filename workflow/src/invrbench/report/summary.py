@@ -17,6 +17,7 @@ from invrbench.compare.findings import Verdict
 from invrbench.compare.seeds import seed_groups
 from invrbench.compare.table import RATIO, Row, reason_column
 from invrbench.report.content import Report, cell_reason
+from invrbench.report.drift import broken_claims
 from invrbench.report.info import (
     PRESENT,
     RunInfo,
@@ -68,6 +69,8 @@ def summary_lines(
             if is_pooled(curve.key.seed):
                 lines += [_mean_line(curve, report, first), ""]
     lines += _verdict_lines(verdicts, info)
+    for sentence in broken_claims(info.drift):
+        lines += textwrap.wrap(f"broken claim: {sentence}", WIDTH, break_on_hyphens=False)
     lines += _failure_lines(points)
     return [line[:WIDTH].rstrip() for line in lines]
 

@@ -22,6 +22,7 @@ from invrbench.report.sheets.experiment import write_ablation, write_experiment
 from invrbench.report.sheets.full import (
     write_bytes,
     write_complexity,
+    write_drift,
     write_full,
     write_self_reported,
 )
@@ -89,6 +90,7 @@ def write_workbook(
     write_complexity(book)
     write_self_reported(book)
     write_bytes(book)
+    write_drift(book)
     write_coverage(book)
     write_definitions(book)
     write_provenance(book)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from invrbench.codec.settings import TABLE, Setting
+from invrbench.codec.settings import TABLE, VENV, Setting, read_setting
 from invrbench.digest import digest_value
-from invrbench.results.plan import Point
+from invrbench.results.plan import Plan, Point
 from invrbench.results.records import read_usable_record
 
 Record = Mapping[str, Any]
@@ -32,6 +32,7 @@ COLUMNS = (
 )
 PLANES = COLUMNS[:3]
 DECIMALS = 4
+_STEPS = 10_000  # to a dB
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,12 @@ def within(largest_db: float) -> str:
     >>> within(0.00021), within(0.0)
     ('within 0.0003 dB', 'within 0 dB')
     """
-    bound = math.ceil(round(largest_db * 10**DECIMALS, 3)) / 10**DECIMALS
-    return f"within {bound:.{DECIMALS}f} dB" if bound else "within 0 dB"
+    return f"within {bound(largest_db):.{DECIMALS}f} dB" if largest_db else "within 0 dB"
+
+
+def bound(largest_db: float) -> float:
+    """A difference rounded up to four decimals: what is not 0 never reads 0."""
+    return math.ceil(round(largest_db * _STEPS, 3)) / _STEPS
 
 
 # ---- records
@@ -226,8 +231,11 @@ def drifts_of(root: Path, point: Point, decoded: Record) -> list[Drift]:
 
 
 def _rank(setting: str) -> tuple[int, str]:
+    """Where a setting stands: as in the table, numbers of threads first, folders last."""
     names = tuple(TABLE)
-    return (names.index(setting) if setting in names else len(names), setting)
+    if setting in names:
+        return names.index(setting), setting
+    return (len(names) if setting.startswith(VENV) else 0), setting
 
 
 def drift_text(drifts: Sequence[Drift]) -> str:
@@ -337,6 +345,26 @@ def _broken(codec: str, claim: str, members: Sequence[Looked]) -> str:
     )
 
 
+def collect_drifts(plan: Plan) -> list[DriftCount]:
+    """Counts over a plan's points, and why a setting that its conditions name has none."""
+    looked: list[Looked] = []
+    devices: dict[str, str] = {}
+    for point in plan.runnable:
+        decoded = read_usable_record(plan.root / point.address.folder / "decode.json")
+        if decoded is not None and decoded["key"] == point.decode_key:
+            devices.setdefault(point.manifest.codec, str(decoded["device"]))
+            looked += [(point, each) for each in drifts_of(plan.root, point, decoded)]
+    found = count_drifts(looked)
+    held = {(each.codec, each.setting) for each in found}
+    for setting in map(read_setting, plan.conditions.drift):
+        for codec, device in devices.items():
+            if (codec, setting.name) not in held:
+                why = setting.why_not(plan.manifests[codec], device) or "not looked at"
+                found.append(DriftCount(codec, setting.name, why_not=why))
+    order = list(devices)
+    return sorted(found, key=lambda each: (order.index(each.codec), _rank(each.setting)))
+
+
 def drift_counts_text(counts: Iterable[DriftCount]) -> list[str]:
     """The counts as lines, and a sentence for every claim that is broken."""
     held = list(counts)
@@ -344,6 +372,6 @@ def drift_counts_text(counts: Iterable[DriftCount]) -> list[str]:
     lines = [f"{heads[0]:<20} {heads[1]:<14}" + "".join(f"{head:>12}" for head in heads[2:])]
     for each in held:
         numbers = "".join(f"{each.counts[verdict]:>12}" for verdict in VERDICTS)
-        apart = "–" if each.largest_db is None else f"{each.largest_db:.{DECIMALS}f}"
+        apart = "–" if each.largest_db is None else f"{bound(each.largest_db):.{DECIMALS}f}"
         lines.append(f"{each.codec:<20} {each.setting:<14}{numbers}{apart:>12}")
     return [*lines, *(f"broken claim: {each.broken}" for each in held if each.broken)]

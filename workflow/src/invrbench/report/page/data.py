@@ -15,6 +15,7 @@ from invrbench.compare.table import HEADLINE_METHOD, OVERALL, STRONGEST, Row, te
 from invrbench.report import tables
 from invrbench.report.cells import Cell, Column, Table, bd, number, reason, text
 from invrbench.report.content import Report
+from invrbench.report.drift import drift
 from invrbench.report.info import heading, marks, shown_verdict
 from invrbench.report.metrics import metric
 from invrbench.report.page.drawn import (
@@ -225,6 +226,7 @@ def _tables(report: Report, verdicts: Sequence[Verdict]) -> dict[str, Table]:
         "versions": tables.versions(report),
         "sources": tables.sources(report),
         "bytes": bytes_by_part(report),
+        "drift": drift(report),
     }
     if verdicts:
         held["findings"] = findings_table(verdicts, report)

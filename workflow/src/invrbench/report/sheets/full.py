@@ -1,7 +1,8 @@
-"""Sheets that are one table each: Full, Complexity, Self-reported, Bytes."""
+"""Sheets that are one table each: Full, Complexity, Self-reported, Bytes, Drift."""
 
 from invrbench.report import self_reported, tables
 from invrbench.report.cells import Table
+from invrbench.report.drift import drift
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.tables import set_widths, write_table
 
@@ -28,6 +29,13 @@ def write_bytes(book: Book) -> None:
     table = self_reported.bytes_by_part(book.report)
     if table.rows:
         _write(book, "Bytes", table, filterable=True)
+
+
+def write_drift(book: Book) -> None:
+    """Write how pictures change under other settings, if somebody looked."""
+    table = drift(book.report)
+    if table.rows:
+        _write(book, "Drift", table)
 
 
 def _write(book: Book, name: str, table: Table, *, filterable: bool = False) -> None:

@@ -70,22 +70,10 @@ function drawCosts(place) {
       ...(items.length
         ? [make("h3", {}, "Not in this plot"), make("ul", { class: "points" }, items)]
         : []),
-      make(
-        "details",
-        {},
-        make("summary", {}, data.tables.complexity.title),
-        tableOf(data.tables.complexity),
-      ),
-      ...(data.tables.bytes.rows.length
-        ? [
-            make(
-              "details",
-              {},
-              make("summary", {}, data.tables.bytes.title),
-              tableOf(data.tables.bytes),
-            ),
-          ]
-        : []),
+      ...["complexity", "bytes", "drift"]
+        .map((name) => data.tables[name])
+        .filter((table) => table.rows.length)
+        .map((table) => make("details", {}, make("summary", {}, table.title), tableOf(table))),
     );
 }
 
