@@ -1,5 +1,6 @@
 """The conformance suite: one verdict after another on a codec folder."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import Literal
 from invrbench.codec.checks import CHECKS, counted, read_table
 from invrbench.codec.footage import TRACKS, Archive
 from invrbench.codec.manifest import Manifest, read_manifest
+from invrbench.codec.sandbox import strongest_level
 from invrbench.codec.trial import DeviceOf, NotApplicable, Trial
 from invrbench.errors import InvrError, ManifestError
 
@@ -50,15 +52,28 @@ def _run(name: str, trial: Trial) -> Verdict:
         verdict = Verdict(codec, name, SKIPPED, str(reason))
     except InvrError as error:
         verdict = Verdict(codec, name, FAILED, str(error).removeprefix(f"{codec}: "))
-    return _expected_to_fail(verdict) if trial.manifest.claims.get("caught_by") == name else verdict
+    claims = trial.manifest.claims
+    if claims.get("caught_by") != name:
+        return verdict
+    return _expected_to_fail(verdict, needs_walls=claims.get("caught_where") == "walls")
 
 
-def _expected_to_fail(verdict: Verdict) -> Verdict:
+def _expected_to_fail(verdict: Verdict, *, needs_walls: bool) -> Verdict:
     """The verdict on a control that offends on purpose: it passes by being caught."""
     if verdict.mark == FAILED:
         caught = verdict.reason.splitlines()[0]
         return replace(verdict, mark=PASSED, reason=f"caught, as it should be: {caught}")
+    if needs_walls and strongest_level() == "none":
+        why = "only a sandbox catches this offender, and this machine has none"
+        return replace(verdict, mark=SKIPPED, reason=why)
     return replace(verdict, mark=FAILED, reason="this offender was not caught by this check")
+
+
+def _copied(manifest: Manifest, folder: Path) -> Manifest:
+    """The manifest of a copy below ``folder``: offenders may write into what is theirs."""
+    copy = folder / "codecs" / manifest.id
+    shutil.copytree(manifest.folder, copy)
+    return read_manifest(copy)[manifest.codec]
 
 
 def check_manifest(
@@ -88,12 +103,13 @@ def check_manifest(
     served = [track for track in TRACKS if track in manifest.tracks]
     for track in served:
         with tempfile.TemporaryDirectory(prefix="invrbench-check-") as name:
+            folder = Path(name)
             trial = Trial(
-                manifest,
+                manifest if claimed is None else _copied(manifest, folder),
                 track,
                 archive.of(track),
                 root=archive.root,
-                folder=Path(name),
+                folder=folder / "trial",
                 device_of=device_of,
             )
             due = (track, None) if track == served[0] else (track,)

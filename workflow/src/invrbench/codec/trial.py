@@ -100,6 +100,7 @@ class Trial:
         self.track = track
         self.footage = footage
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.log = folder / "verb.log"
         self._root = root
         self._device_of = device_of
