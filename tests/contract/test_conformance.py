@@ -12,7 +12,7 @@ from invrbench.results.plan import codec_roots
 REPOSITORY = Path(__file__).resolve().parents[2]
 # A network is trained anew for each layout, and each decode imports torch: `invrbench check` runs
 # these too.
-LONG = ("truncated", "one-frame", "odd-size", "ten-bit", "configurations")
+LONG = ("claims", "truncated", "one-frame", "odd-size", "ten-bit", "configurations")
 LONG_FOR_NETWORKS = {*LONG, *(f"{SCENE}{name}" for name in (*LONG, "bit-flips"))}
 
 

@@ -1,5 +1,6 @@
 """What every codec folder is held to: named checks of the folder, and of each track it serves."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -219,6 +220,28 @@ def two_decodes_agree(trial: Trial) -> str:
                 "depend on the folder."
             )
     return ""
+
+
+@_check("claims")
+def claim_of_decoding_holds(trial: Trial) -> str:
+    """One thread and several give the bytes of the ordinary number, where a manifest claims so."""
+    manifest = trial.manifest
+    claim, own = manifest.claims.get("decode"), manifest.resources_of("decode").threads
+    if claim is None:
+        raise NotApplicable("claims nothing of decoding")
+    first = trial.base_decoded()
+    others = sorted({1, max(2, len(os.sched_getaffinity(0)))} - {own})
+    for threads in others:
+        second = trial.decode(trial.base_stream(), threads=threads)
+        for view, md5 in first.md5s.items():
+            if second.md5s[view] != md5:
+                raise ContractError(
+                    f'{manifest.codec}: [claims].decode is "{claim}", but {own} and '
+                    f"{counted(threads, 'thread')} gave md5 {md5} and {second.md5s[view]}"
+                    f"{_of(view)}; make decoding independent of the number of threads, or drop "
+                    "the claim."
+                )
+    return f"{claim}: {', '.join(map(str, sorted({own, *others})))} threads"
 
 
 @_check("encode-twice")

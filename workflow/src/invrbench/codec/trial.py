@@ -268,6 +268,7 @@ class Trial:
         stream: Stream,
         *,
         order: Order | None = None,
+        threads: int | None = None,
         patience: float | None = None,
         inside: Path = INSIDE,
     ) -> Decoded:
@@ -276,6 +277,7 @@ class Trial:
         Args:
             stream: the bitstream.
             order: asked for in place of the stream's own.
+            threads: of the job, in place of the manifest's.
             patience: shortens the time limit, in seconds.
             inside: the folder in which the decoder finds itself where there are walls.
 
@@ -295,7 +297,7 @@ class Trial:
                 folder=space,
                 log=self._fresh_log(),
                 device=self._device_of(manifest, "decode"),
-                threads=manifest.resources_of("decode").threads,
+                threads=threads or manifest.resources_of("decode").threads,
                 order=order or stream.order,
                 inside=inside,
             )
