@@ -73,6 +73,7 @@ def time(arguments: Any) -> int:
 
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
+    share_tree(root)
     time_point(root, point, repeat=_repeat("time", str(point.address.folder), ctc=arguments.ctc))
     return 0
 
@@ -84,6 +85,7 @@ def drift_point(arguments: Any) -> int:
 
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
+    share_tree(root)
     look_for_run(root, point, read_setting(arguments.setting))
     return 0
 
