@@ -6,6 +6,9 @@ from invrbench.dag import open_dag
 
 min_version("9.10")
 
+# Ctrl-C reaches jobs through the run, which tells them to end; until they listen they ignore it
+shell.prefix("trap '' INT; ")
+
 BENCH = open_dag(Path(workflow.basedir), config)
 workflow.global_resources["slots"] = BENCH.slots
 

@@ -206,6 +206,10 @@ class Run:
         found = ((verb_of(process), process) for process in descendants(self.process))
         return [(verb, process) for verb, process in found if verb]
 
+    def wait(self, seconds: float) -> None:
+        """Until it is over; an error if that takes longer."""
+        self._child.wait(seconds)
+
     def kill(self) -> None:
         """SIGKILL for the main process alone."""
         self._child.kill()
@@ -281,7 +285,7 @@ def _open_verbs(root: Path, points: Iterable[Path]) -> list[str]:
     names = [verb for verb, is_open in lacks.items() if is_open]
     if not any((root / "results/.sources").glob("*.json")):
         names.append("source")
-    return names or ["report"]
+    return [*names, "report"]
 
 
 def _lacks(folder: Path, name: str) -> bool:
@@ -432,7 +436,7 @@ class Siege:
             reach = self.random.uniform(0, REACH[verb])
             if not self._await(run, verb, fits) or not self._pause(run, reach, fits):
                 break
-            if self._strike(kind, run, fits):
+            if self._strike(kind, verb, run, fits):
                 return
         deadline = time.monotonic() + _STUCK_SECONDS
         while not run.is_over:
@@ -473,12 +477,15 @@ class Siege:
             time.sleep(0.02)
         return not run.is_over
 
-    def _strike(self, kind: str, run: Run, fits: Fits) -> bool:
-        """Kill the run, a verb or a codec process; True if the run is dead."""
+    def _strike(self, kind: str, target: str, run: Run, fits: Fits) -> bool:
+        """Kill the run, a verb or a codec process; True if the run is dead.
+
+        The ``target`` may have ended meanwhile: what runs instead is struck.
+        """
         finished = {folder for folder in fits.folders if (folder / "fit.json").is_file()}
         running = run.verbs()
-        hit = self.random.choice(running) if running else ("between verbs", run.process)
-        verb, victim = hit
+        aimed = [each for each in running if each[0] == target] or running
+        verb, victim = self.random.choice(aimed or [("between verbs", run.process)])
         below = descendants(victim)
         if kind == "codec":
             below = [process for process in below if words_of(process)]

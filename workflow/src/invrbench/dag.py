@@ -378,7 +378,7 @@ class Dag:
             [sys.executable, "-m", "invrbench.cli", "serve-perceptual", address],
             stdin=subprocess.DEVNULL,
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
-            preexec_fn=die_with_parent,
+            preexec_fn=_prepare_server,
         )
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -411,6 +411,11 @@ class Dag:
         if jobs:
             sys.stdout.write("\n".join(["", "The slowest jobs of this run:", *jobs, ""]))
         sys.stdout.flush()
+
+
+def _prepare_server() -> None:
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it listens
 
 
 def _unweighted(path: Path) -> bool:

@@ -28,11 +28,7 @@ def hold_tree(root: Path) -> None:
     """
     file = _opened(root)
     if not _lock(file, fcntl.LOCK_EX):
-        file.seek(0)
-        raise BusyError(
-            f"another run holds {paths.RESULTS}/: {file.read().strip() or 'it just started'}; "
-            "wait for it to end, or end it."
-        )
+        raise BusyError(f"{_why_not(file)}; wait for it to end, or end it.")
     file.truncate(0)
     file.write(f"process {os.getpid()}, since {now()}")
     file.flush()
@@ -56,6 +52,14 @@ def share_tree(root: Path) -> None:
             "at this very step; wait for it to end, or end it."
         )
     _held.append(file)
+
+
+def _why_not(file: IO[str]) -> str:
+    """Who holds the tree: the run that wrote its number into the file, or verbs that share it."""
+    if _lock(file, fcntl.LOCK_SH):
+        return f"{paths.RESULTS}/ is being written by a verb that someone typed"
+    file.seek(0)
+    return f"another run holds {paths.RESULTS}/: {file.read().strip() or 'it just started'}"
 
 
 def _opened(root: Path) -> IO[str]:
