@@ -65,6 +65,19 @@ def digest_code(text: str) -> str:
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:32]
 
 
+def bare_code(text: str) -> str:
+    """Python source of which nothing is left but what :func:`digest_code` sees.
+
+    >>> bare_code("x = (1,   # one\\n     2)")
+    'x = (1, 2)\\n'
+    """
+    tree = _without_docstrings(ast.parse(text))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body or [ast.Pass()]
+    return ast.unparse(tree) + "\n"
+
+
 def digest_files(files: Iterable[tuple[str, Path]]) -> str:
     """Digest of named files: Python files as syntax trees, all others as bytes."""
     parts = []

@@ -17,6 +17,7 @@ from invrbench.codec.trial import (
     BASE,
     PATIENCE_FACTOR,
     PATIENCE_SECONDS,
+    Decoded,
     NotApplicable,
     Trial,
     first_rate_point,
@@ -209,9 +210,15 @@ def decoder_builds_what_was_coded(trial: Trial) -> str:
 
 @_check("decode-twice")
 def two_decodes_agree(trial: Trial) -> str:
-    """A second decode, in another folder, gives the same bytes."""
-    first = trial.base_decoded()
-    second = trial.decode(trial.base_stream(), inside=ELSEWHERE)
+    """A second decode gives the same bytes: in another folder, by code without its comments."""
+    stream, first = trial.base_stream(), trial.base_decoded()
+    try:
+        second = trial.decode(stream, inside=ELSEWHERE, is_bare=True)
+    except ContractError as error:
+        _require_no_need_of_comments(trial, first, error)
+        raise
+    if second.md5s != first.md5s:
+        _require_no_need_of_comments(trial, first, None)
     for view, md5 in first.md5s.items():
         if second.md5s[view] != md5:
             raise ContractError(
@@ -220,6 +227,20 @@ def two_decodes_agree(trial: Trial) -> str:
                 "depend on the folder."
             )
     return ""
+
+
+def _require_no_need_of_comments(trial: Trial, first: Decoded, cause: ContractError | None) -> None:
+    """Refuse a decoder that differs with its comments and docstrings, which no key sees.
+
+    Raises:
+        ContractError: it decodes as it did the first time as soon as it has them.
+    """
+    again = trial.decode(trial.base_stream(), inside=ELSEWHERE)
+    if again.md5s == first.md5s:
+        raise ContractError(
+            f"{trial.manifest.codec}: without its comments and docstrings the decoder does not "
+            "give the same frames; they are no place for what it needs."
+        ) from cause
 
 
 @_check("claims")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from invrbench.codec.manifest import Manifest, Verb
-from invrbench.digest import digest_files
+from invrbench.digest import bare_code, digest_files
 from invrbench.errors import ManifestError
 
 _NOT_CODE = {"README.md", "codec.toml", "origin.json", "package.json"}
@@ -144,9 +144,15 @@ def verb_digest(manifest: Manifest, verb: Verb) -> str:
     return digest_files(files) + ":" + " ".join(manifest.commands[verb])
 
 
-def copy_closure(manifest: Manifest, verb: Verb, target: Path) -> None:
-    """Copy the verb's files into ``target``, which becomes ``{codec}`` and its PYTHONPATH."""
+def copy_closure(manifest: Manifest, verb: Verb, target: Path, *, is_bare: bool = False) -> None:
+    """Copy the verb's files into ``target``, which becomes ``{codec}`` and its PYTHONPATH.
+
+    ``is_bare`` leaves out comments and docstrings, which no key sees.
+    """
     for name, path in verb_files(manifest, verb).items():
         place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, place)
+        if is_bare and path.suffix == ".py":
+            place.write_text(bare_code(path.read_text(encoding="utf-8")), encoding="utf-8")
+        else:
+            shutil.copy2(path, place)

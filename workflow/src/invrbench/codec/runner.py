@@ -1,6 +1,5 @@
 """Run one verb of one codec: workspace, command, walls, and what must come out of it."""
 
-import json
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,12 +20,14 @@ from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.codec.workspace import workspace as workspace
 from invrbench.digest import md5_file, write_json
-from invrbench.errors import ContractError, LimitError
+from invrbench.errors import ContractError, InvrError, LimitError, StorageError, full_disk
+from invrbench.outside import parse_json
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
 from invrbench.video.scenes import SceneView
 
 LOG_TAIL_LINES = 30
+_FULL_BYTES = 1 << 16  # a verb that fails where less is free failed for want of it
 _SLACK_BYTES = 1 << 20  # decode may write logs and notes beside its frames
 _PICKLE_OR_ZIP = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
@@ -100,8 +101,8 @@ def unchanged_decoder(manifest: Manifest, verb: str) -> Iterator[None]:
     changed = {name for name, _ in before.items() ^ decoder_digests(manifest).items()}
     if changed:
         raise ContractError(
-            f"{manifest.codec}: while {verb} ran, {', '.join(sorted(changed))} changed, which the decoder "
-            "owns; what depends on the content belongs in the bitstream. Restore and run again."
+            f"{manifest.codec}: while {verb} ran, {', '.join(sorted(changed))} changed, which the "
+            "decoder owns; what depends on the content belongs in the bitstream. Restore and rerun."
         )
 
 
@@ -128,7 +129,9 @@ def _argv(manifest: Manifest, verb: Verb, interpreter: Interpreter, code: str) -
     return words
 
 
-def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path) -> ContractError:
+def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path) -> InvrError:
+    if shutil.disk_usage(log.parent).free < _FULL_BYTES:
+        return StorageError(f"{manifest.codec}: {verb} {outcome.failure}; {full_disk(log)}")
     tail = log_tail(log)
     quoted = f"\nIts last lines were:\n{tail}" if tail else "\nIt printed nothing."
     kind = LimitError if outcome.stopped else ContractError
@@ -140,8 +143,8 @@ def _notes(work: Path) -> dict[str, Any]:
     if not path.is_file() or path.is_symlink() or path.stat().st_size > 1_000_000:
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+        value = parse_json(path.read_bytes())
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -256,12 +259,14 @@ def run_decode(
     order: Order,
     around: Surroundings | None = None,
     inside: Path = sandbox.INSIDE,
+    is_bare: bool = False,
 ) -> tuple[VerbRun, dict[str, RawVideo]]:
     """Decode a bitstream inside the strongest sandbox of this machine.
 
     The decoder gets the bitstream and its declared files, and of a scene the cameras to render;
     it is not told the size or format of what it must write. ``around`` replaces what decoders
-    ordinarily find around them, and ``inside`` the folder in which they find themselves.
+    ordinarily find around them, and ``inside`` the folder in which they find themselves;
+    ``is_bare`` leaves out comments and docstrings of its code.
 
     Returns:
         The run, and the decoded files inside ``folder``, by view id.
@@ -270,7 +275,7 @@ def run_decode(
         ContractError: the decoder failed or wrote the wrong number of bytes.
     """
     check_bitstream(manifest, bitstream)
-    copy_closure(manifest, "decode", folder / "code")
+    copy_closure(manifest, "decode", folder / "code", is_bare=is_bare)
     shutil.copyfile(bitstream, folder / "bitstream.bin")
     level = sandbox.strongest_level(cuda=device == "cuda")
     inside = folder if level == "none" else inside

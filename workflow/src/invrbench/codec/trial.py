@@ -271,6 +271,7 @@ class Trial:
         threads: int | None = None,
         patience: float | None = None,
         inside: Path = INSIDE,
+        is_bare: bool = False,
     ) -> Decoded:
         """Decode once, in a fresh folder.
 
@@ -280,6 +281,7 @@ class Trial:
             threads: of the job, in place of the manifest's.
             patience: shortens the time limit, in seconds.
             inside: the folder in which the decoder finds itself where there are walls.
+            is_bare: leave out comments and docstrings of its code.
 
         Raises:
             LimitError: the decoder was stopped.
@@ -300,6 +302,7 @@ class Trial:
                 threads=threads or manifest.resources_of("decode").threads,
                 order=order or stream.order,
                 inside=inside,
+                is_bare=is_bare,
             )
             md5s = {view: md5_file(video.path) for view, video in decoded.items()}
             return Decoded(md5s, run.level, run.outcome.wall_seconds, run.notes)
