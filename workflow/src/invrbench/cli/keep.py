@@ -13,26 +13,34 @@ from invrbench.ctc.names import suggest
 from invrbench.dag import Dag, Settings
 from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
+from invrbench.results.drift import FOLDER as DRIFTS
 from invrbench.results.expected import write_expected
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
 from invrbench.results.points import point_rows
 from invrbench.results.records import read_usable_record, write_record
+from invrbench.results.redecode import wanted
 
 logger = logging.getLogger(__name__)
 
 
+def _declared(plan: Plan) -> dict[Path, str]:
+    """Every record that a job of the run makes, with the key it should have."""
+    drifts = {path: asked.key for path, asked in wanted(plan).items()}
+    return {**plan.expected_records, **drifts}
+
+
 def _touch(plan: Plan, settings: list[str]) -> None:
     """Make Snakemake take what lies there as done, in the order of the DAG."""
-    root = plan.root
-    present = {path for path in plan.expected_records if (root / path).is_file()}
+    root, declared = plan.root, _declared(plan)
+    present = {path for path in declared if (root / path).is_file()}
     target = "all" if (root / plan.report_folder / "run.json").is_file() else "measured"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--touch", "--forceall"]
     command += ["--quiet", "all", "--config", *settings, "--", target]
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"snakemake --touch failed:\n{done.stderr.strip()[-2000:]}")
-    for path in plan.expected_records:
+    for path in declared:
         if path not in present:
             (root / path).unlink(missing_ok=True)  # touching also makes files that never were
     Dag(plan, Settings()).date_stale_records()
@@ -87,8 +95,9 @@ def accept(arguments: Any) -> int:
         raise InputError("--because needs a sentence: it is printed in the report.")
     plan = load_plan(repository(), arguments.ctc)
     renewed = 0
-    for path, key in plan.expected_records.items():
-        folder = path.parent.parent if path.parent.name == "metrics" else path.parent
+    for path, key in _declared(plan).items():
+        is_below = path.parent.name in ("metrics", DRIFTS)
+        folder = path.parent.parent if is_below else path.parent
         if not any(_names(folder.as_posix(), pattern) for pattern in arguments.points):
             continue
         record = read_usable_record(plan.root / path)

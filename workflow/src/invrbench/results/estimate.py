@@ -8,7 +8,9 @@ from statistics import median
 from invrbench.results import paths
 from invrbench.results.plan import Plan
 from invrbench.results.records import peek_key, read_usable_record, usable_cores
+from invrbench.results.redecode import wanted
 
+DRIFT = "drift"
 _GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 0.8}
 # most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
 _FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
@@ -45,6 +47,10 @@ def steps(plan: Plan) -> Iterable[Step]:
         for family, key in point.family_keys.items():
             path = f"{folder}/metrics/{family}.json"
             yield Step(codec, "measure", folder, done(path, key), 1)
+    for record, asked in wanted(plan).items():
+        manifest, folder = asked.point.manifest, asked.point.address.folder.as_posix()
+        threads = asked.setting.threads_of(manifest, usable_cores())
+        yield Step(manifest.codec, DRIFT, folder, done(record.as_posix(), asked.key), threads)
 
 
 def _seconds_by_kind(plan: Plan, known: Iterable[Step]) -> dict[tuple[str, str], float]:
@@ -77,7 +83,8 @@ def forecast(plan: Plan, every: Iterable[Step]) -> Forecast:
     for step in held:
         if step.done:
             continue
-        one = known.get((step.codec, step.verb), known.get(("", step.verb), guesses[step.verb]))
+        verb = "decode" if step.verb == DRIFT else step.verb
+        one = known.get((step.codec, verb), known.get(("", verb), guesses[verb]))
         if one is None:
             unknown += 1
         else:
@@ -88,13 +95,14 @@ def forecast(plan: Plan, every: Iterable[Step]) -> Forecast:
 def describe(plan: Plan) -> str:
     """A table of jobs per codec: to do, done already, and an estimate of the time to do them."""
     every = list(steps(plan))
-    lines = [f"{'codec':<20}{'fit':>10}{'encode':>10}{'decode':>10}{'measure':>10}   (to do/all)"]
+    verbs = ("fit", "encode", "decode", "measure", *([DRIFT] if plan.conditions.drift else []))
+    lines = [f"{'codec':<20}" + "".join(f"{verb:>10}" for verb in verbs) + "   (to do/all)"]
     mine: dict[tuple[str, str], list[Step]] = defaultdict(list)
     for step in every:
         mine[step.codec, step.verb].append(step)
     for codec in dict.fromkeys(point.manifest.codec for point in plan.points):
         cells = []
-        for verb in ("fit", "encode", "decode", "measure"):
+        for verb in verbs:
             jobs = mine[codec, verb]
             undone = sum(not step.done for step in jobs)
             cells.append(f"{undone}/{len(jobs)}" if jobs else "–")
