@@ -8,7 +8,8 @@ InvrError
 │   │   └── SourceMissing  the entry is fine, the file is not on this machine
 │   └── RecordError        a record or table under results/ or reports/
 ├── ContractError          the codec did not do what design and manifest promise
-│   └── LimitError         it was stopped at a limit of time, memory or output
+│   ├── LimitError         it was stopped at a limit of time, memory or output
+│   └── GpuMemoryError     it wanted more memory than its GPU had
 ├── UnsupportedError       a sound request that this codec or metric does not serve
 ├── ToolError              a program or library this step needs is absent or failed
 ├── StorageError           a file system is full, read-only or not the user's to write
@@ -58,6 +59,10 @@ class ContractError(InvrError):
 
 class LimitError(ContractError):
     """A codec was stopped at its limit of time, memory or output."""
+
+
+class GpuMemoryError(ContractError):
+    """A codec wanted more memory than its GPU had."""
 
 
 class UnsupportedError(InvrError):

@@ -33,21 +33,33 @@ def _json(parser: Parser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write JSON here; - is standard output")
 
 
+def _granted(parser: Parser) -> None:
+    parser.add_argument(
+        "--attempt", type=int, default=1, metavar="N", help="allow N times the codec's mem_mb"
+    )
+    parser.add_argument(
+        "--gpus", type=int, metavar="N", help="GPUs to take; one if there is one without it"
+    )
+
+
 def _point_verb(parser: Parser) -> None:
     parser.add_argument("folder", help="folder of the point or fit, below results/")
     _conditions(parser)
+    _granted(parser)
 
 
 def _measure_point(parser: Parser) -> None:
     parser.add_argument("folder", help="folder of the point, below results/")
     parser.add_argument("family", help="family of metrics")
     _conditions(parser)
+    _granted(parser)
 
 
 def _drift_point(parser: Parser) -> None:
     parser.add_argument("folder", help="folder of the point, below results/")
     parser.add_argument("setting", help="a setting, see `invrbench drift`")
     _conditions(parser)
+    _granted(parser)
 
 
 def _drift(parser: Parser) -> None:

@@ -1,16 +1,24 @@
 """The steps of the DAG, one verb each, as rules and cross-checkers call them."""
 
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from invrbench.cli.common import find_fit, find_point, plan_of, repository
 from invrbench.codec.stopping import follow_the_run
-from invrbench.results import execute
+from invrbench.results import execute, grants
 from invrbench.results.hold import share_tree
 
 
 def _repeat(verb: str, *words: str, ctc: str) -> str:
     return shlex.join(["invrbench", verb, *words, "--ctc", ctc])
+
+
+def _carry_out(arguments: Any, step: Callable[[], None]) -> int:
+    """Do a step with the GPUs it was granted, once more if their memory ran out."""
+    with grants.own_devices(arguments.gpus):
+        grants.once_more_when_full(step)
+    return 0
 
 
 def source(arguments: Any) -> int:
@@ -32,8 +40,9 @@ def fit(arguments: Any) -> int:
     follow_the_run()
     root, task = find_fit(arguments.folder, arguments.ctc)
     share_tree(root)
-    execute.fit(root, task, repeat=_repeat("fit", str(task.address.folder), ctc=arguments.ctc))
-    return 0
+    task = grants.with_memory(task, arguments.attempt)
+    repeat = _repeat("fit", str(task.address.folder), ctc=arguments.ctc)
+    return _carry_out(arguments, lambda: execute.fit(root, task, repeat=repeat))
 
 
 def encode(arguments: Any) -> int:
@@ -41,9 +50,9 @@ def encode(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
+    point = grants.with_memory(point, arguments.attempt)
     repeat = _repeat("encode", str(point.address.folder), ctc=arguments.ctc)
-    execute.encode(root, point, repeat=repeat)
-    return 0
+    return _carry_out(arguments, lambda: execute.encode(root, point, repeat=repeat))
 
 
 def decode(arguments: Any) -> int:
@@ -51,9 +60,9 @@ def decode(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
+    point = grants.with_memory(point, arguments.attempt)
     repeat = _repeat("decode", str(point.address.folder), ctc=arguments.ctc)
-    execute.decode(root, point, repeat=repeat)
-    return 0
+    return _carry_out(arguments, lambda: execute.decode(root, point, repeat=repeat))
 
 
 def measure_point(arguments: Any) -> int:
@@ -61,10 +70,9 @@ def measure_point(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
-    words = (str(point.address.folder), arguments.family)
-    repeat = _repeat("measure-point", *words, ctc=arguments.ctc)
-    execute.measure(root, point, arguments.family, repeat=repeat)
-    return 0
+    point, family = grants.with_memory(point, arguments.attempt), arguments.family
+    repeat = _repeat("measure-point", str(point.address.folder), family, ctc=arguments.ctc)
+    return _carry_out(arguments, lambda: execute.measure(root, point, family, repeat=repeat))
 
 
 def time(arguments: Any) -> int:

@@ -1,5 +1,6 @@
 """Run one verb of one codec: workspace, command, walls, and what must come out of it."""
 
+import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,14 @@ from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
 from invrbench.codec.workspace import workspace as workspace
 from invrbench.digest import md5_file, write_json
-from invrbench.errors import ContractError, InvrError, LimitError, StorageError, full_disk
+from invrbench.errors import (
+    ContractError,
+    GpuMemoryError,
+    InvrError,
+    LimitError,
+    StorageError,
+    full_disk,
+)
 from invrbench.outside import parse_json
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import RawVideo, VideoFormat
@@ -29,6 +37,10 @@ from invrbench.video.scenes import SceneView
 LOG_TAIL_LINES = 30
 _FULL_BYTES = 1 << 16  # a verb that fails where less is free failed for want of it
 _SLACK_BYTES = 1 << 20  # decode may write logs and notes beside its frames
+_OUT_OF_GPU_MEMORY = re.compile(  # what torch and the CUDA libraries print
+    r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED"
+    r"|cudaErrorMemoryAllocation|CUDA error: out of memory"
+)
 _PICKLE_OR_ZIP = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
@@ -129,13 +141,15 @@ def _argv(manifest: Manifest, verb: Verb, interpreter: Interpreter, code: str) -
     return words
 
 
-def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path) -> InvrError:
+def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path, *, device: str) -> InvrError:
     if shutil.disk_usage(log.parent).free < _FULL_BYTES:
         return StorageError(f"{manifest.codec}: {verb} {outcome.failure}; {full_disk(log)}")
     tail = log_tail(log)
     quoted = f"\nIts last lines were:\n{tail}" if tail else "\nIt printed nothing."
-    kind = LimitError if outcome.stopped else ContractError
-    return kind(f"{manifest.codec}: {verb} {outcome.failure}.{quoted}")
+    kind, failure = LimitError if outcome.stopped else ContractError, outcome.failure
+    if device == "cuda" and not outcome.stopped and _OUT_OF_GPU_MEMORY.search(tail):
+        kind, failure = GpuMemoryError, f"ran out of GPU memory and {failure}"
+    return kind(f"{manifest.codec}: {verb} {failure}.{quoted}")
 
 
 def _notes(work: Path) -> dict[str, Any]:
@@ -221,7 +235,7 @@ def run_in_the_open(
     )
     outcome = run_bounded(argv, cwd=work, env=env, log=log, limits=_limits(manifest, verb, None))
     if outcome.failure:
-        raise _fail(manifest, verb, outcome, log)
+        raise _fail(manifest, verb, outcome, log, device=job["device"])
     if outcome.left_running:
         names = ", ".join(sorted(set(outcome.left_running)))
         raise ContractError(
@@ -309,7 +323,7 @@ def run_decode(
     limits = _limits(manifest, "decode", order.file_bytes + _SLACK_BYTES)
     outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
     if outcome.failure:
-        raise _fail(manifest, "decode", outcome, log)
+        raise _fail(manifest, "decode", outcome, log, device=device)
     decoded = {}
     for view, layout in order.formats.items():
         path = order.file(folder / "work", view)
