@@ -125,7 +125,13 @@ def test_quality_is_left_out_where_no_rate_is_common():
     result = bd(ANCHOR, moved(ANCHOR, rate=100.0))
     assert result.status == "ok"
     assert result.bd_quality is None
+    assert result.reason.startswith("no-common-rate")
     assert result.bd_rate_percent == pytest.approx(9900.0)
+    partly = bd(ANCHOR, moved(ANCHOR, rate=100.0, quality=-3.0))
+    assert [each.split(":")[0] for each in partly.reason.split("; ")] == [
+        "partial-overlap",
+        "no-common-rate",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,19 @@ def test_what_is_no_finite_number_is_a_reason_everywhere(tmp_path: Path, value: 
         assert "\tnan" not in text and "\tinf\t" not in text and ": nan" not in text, path
 
 
+@pytest.mark.parametrize("value", [0, 0.0, -1.5, math.nan, math.inf])
+def test_what_is_no_positive_rate_is_a_reason_everywhere(tmp_path: Path, value: float) -> None:
+    rows = still()
+    curve(rows, STILL, "inric")[1]["bpp"] = value
+    written = report(tmp_path, rows)
+    assert headline(written, "inric")["reason"] == "no-rate: inric s.quick_qp-46 has no rate"
+    (spoilt,) = [each for each in written.points if each["bpp"] is None]
+    assert spoilt["reason"] == f"bpp is {value}, which is no rate"
+    book = openpyxl.load_workbook(tmp_path / "results.xlsx")
+    told = [cell.value for row in book["Coverage"].iter_rows() for cell in row if cell.value]
+    assert f"s.quick_qp-46: bpp is {value}, which is no rate" in told
+
+
 @pytest.mark.parametrize("name", [LONG, HOSTILE, "=cmd|' /C calc'!A0", "_$x" * 70])
 def test_any_name_of_a_codec_leaves_every_file_sound(tmp_path: Path, name: str) -> None:
     codecs = CODECS | {"inric": CodecInfo(name, "proposal", name, name, name)}

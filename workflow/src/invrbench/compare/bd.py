@@ -20,6 +20,7 @@ after a colon follows what it is about:
 ``no-overlap``              no quality is reached by both curves
 ``partial-overlap``         the anchor covers less than 0.75 of the tested curve's quality range:
                             a number all the same, to be shown with its share and left out of means
+``no-common-rate``          no rate is common to both: a BD-rate all the same, without BD-quality
 """
 
 import csv
@@ -64,7 +65,7 @@ class BdResult:
         overlap: share of the tested curve's quality range that the anchor covers, 0 … 1; None if
             a curve has no range.
         status: "ok"; "partial" for an overlap below 0.75; "none" for no number.
-        reason: empty if "ok", else code and sentence, see the module.
+        reason: code and sentence, see the module; empty if both numbers are there and "ok".
     """
 
     bd_rate_percent: float | None
@@ -191,14 +192,14 @@ def _compare(anchor: _Curve, test: _Curve, method: str) -> BdResult:
     if rate is None:
         return BdResult(None, None, overlap, "none", "not-finite: the interpolation overflowed")
     quality = _integrate("bd_psnr", anchor, test, method) if _rates_overlap(anchor, test) else None
-    if overlap >= MIN_OVERLAP:
-        return BdResult(rate, quality, overlap, "ok")
+    reasons = []
+    if overlap < MIN_OVERLAP:
+        share = f"{100 * overlap:.0f} %"
+        reasons.append(f"partial-overlap: the anchor covers {share} of the test's quality range")
+    if quality is None:
+        reasons.append("no-common-rate: there is a BD-rate and no BD-quality")
     return BdResult(
-        rate,
-        quality,
-        overlap,
-        "partial",
-        f"partial-overlap: the anchor covers {100 * overlap:.0f} % of the test's quality range",
+        rate, quality, overlap, "ok" if overlap >= MIN_OVERLAP else "partial", "; ".join(reasons)
     )
 
 

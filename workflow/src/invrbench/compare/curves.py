@@ -36,6 +36,8 @@ BD_METRICS = (
     "flicker",
 )
 
+# Columns a BD-rate takes the rate from, the first that all points have.
+RATES = ("bpp", "rate_kbps")
 NOT_MEASURED = "not measured"
 _COMPLETE = ("ok", "published")
 
@@ -139,7 +141,7 @@ def normalised(points: Iterable[Mapping[str, Any]] | Any) -> list[Point]:
 
     Accepts a list of mappings or a pandas DataFrame, whose NaN are empty cells. A metric that is
     not a finite number becomes None and gets a ``<metric>_reason``, so that no table ever shows
-    one without the other.
+    one without the other; so does a rate that is not positive, whose ``reason`` is the point's.
     """
     if hasattr(points, "to_dict"):
         rows = points.to_dict("records")
@@ -156,10 +158,17 @@ def _normalised(row: Mapping[str, Any]) -> Point:
             odd[name] = f"the record holds {plain}"
             plain = None
         point[name] = None if plain == "" else plain
+    if point.get("status") not in _COMPLETE:
+        return point
     for metric in BD_METRICS:
-        if point.get("status") in _COMPLETE and point.get(metric) is None:
+        if point.get(metric) is None:
             reason = f"{metric}_reason"
             point[reason] = point.get(reason) or odd.get(metric) or NOT_MEASURED
+    for rate in RATES:
+        value = point.get(rate)
+        if rate in odd or (is_number(value) and value <= 0):
+            point[rate] = None
+            point["reason"] = point.get("reason") or f"{rate} is {row[rate]}, which is no rate"
     return point
 
 
@@ -298,7 +307,7 @@ def rate_column(*curves: Curve) -> str:
 
     Within a sequence bpp and kbps are proportional, so that the choice moves no BD-rate.
     """
-    for column in ("bpp", "rate_kbps"):
+    for column in RATES:
         if all(
             is_number(point.get(column))
             for curve in curves

@@ -16,6 +16,7 @@ from invrbench.compare.table import Row
 from invrbench.report.content import bd_format, cell_reason, is_partial, rounded
 
 NO_CELL = "–"  # not part of these conditions
+NO_COMMON_RATE = "no common rate"
 Kind = Literal["number", "text", "reason", "blank"]
 
 
@@ -114,6 +115,12 @@ def bd(row: Row | None) -> Cell:
     value, number_format = rounded(row["bd_rate_percent"] / 100), bd_format(row)
     shown = formatted(value, number_format)
     return Cell(value, shown, number_format, "number", row, is_doubtful=is_partial(row))
+
+
+def bd_quality(row: Row, number_format: str) -> Cell:
+    """A BD-quality, or the reason of what it lacks: the whole comparison, or a common rate."""
+    why = NO_COMMON_RATE if is_number(row["bd_rate_percent"]) else cell_reason(row)
+    return number(row["bd_quality"], number_format, why)
 
 
 _PART = re.compile(r'"([^"]*)"|([+-]?)((?:#,##)?0)(?:\.(0+))?(%?)|(.)', re.DOTALL)

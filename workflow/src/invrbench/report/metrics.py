@@ -253,6 +253,8 @@ REASONS: tuple[tuple[str, str], ...] = (
         "with its share and enters no mean.",
     ),
     ("duplicate-point", "Two points of a curve have the same rate."),
+    ("no common rate", "A BD-rate without BD-quality: no rate is reached by both curves."),
+    ("no-rate", "A point has no rate above zero."),
     ("not-finite", "A rate or quality is no finite, positive number."),
     ("not measured", "The metric is not part of these conditions, or the point is brought."),
     ("withheld (0 of N)", "A mean of which no sequence has a usable number."),

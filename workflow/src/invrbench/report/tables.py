@@ -29,11 +29,12 @@ from invrbench.report.cells import (
     Column,
     Table,
     bd,
+    bd_quality,
     number,
     reason,
     text,
 )
-from invrbench.report.content import Report
+from invrbench.report.content import Report, cell_reason
 from invrbench.report.info import PRESENT, completeness
 from invrbench.report.metrics import metric
 from invrbench.report.seeds import doubts
@@ -442,20 +443,21 @@ def _full_row(
         for column in ("encode_seconds", "decode_seconds")
     )
     memory = max(values_of(curves, "peak_memory_bytes"), default=None)
+    left_out = str(row["reason"]).partition(": ")[2]
     return (
         text("Overall" if row["class"] == OVERALL else f"Class {row['class']}"),
         text(f"{name} {key.view_set}".strip()),
         text(report.info.name(row["anchor"], "hardest" if hardest else configuration)),
         text(metric(row["metric"]).label),
         bd(row),
-        number(row["bd_quality"], metric(row["metric"]).signed_format),
-        number(overlaps.get(_scope_key(row)), "0%"),
+        bd_quality(row, metric(row["metric"]).signed_format),
+        number(overlaps.get(_scope_key(row)), "0%", cell_reason(row)),
         text(f"{row['n_used']} of {row['n_total']}"),
         *ratios,
         number(max(values_of(curves, "kmac_per_pixel"), default=None), "0.0", "not stated"),
         span(values_of(curves, "parameters"), "#,##0", "not stated"),
         number(None if memory is None else memory / _MIB, "0", "not measured"),
-        reason(str(row["reason"]).partition(": ")[2]),
+        reason(left_out) if left_out else BLANK,
     )
 
 

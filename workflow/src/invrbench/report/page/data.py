@@ -13,7 +13,7 @@ from invrbench.compare.curves import Curve, CurveKey, is_number
 from invrbench.compare.findings import Verdict
 from invrbench.compare.table import HEADLINE_METHOD, OVERALL, STRONGEST, Row, tested_curve
 from invrbench.report import tables
-from invrbench.report.cells import Cell, Column, Table, bd, number, reason, text
+from invrbench.report.cells import Cell, Column, Table, bd, bd_quality, number, reason, text
 from invrbench.report.content import Report
 from invrbench.report.drift import drift
 from invrbench.report.info import heading, marks, shown_verdict
@@ -138,7 +138,7 @@ def _bd_row(row: Row, report: Report, texts: Texts) -> list[Any]:
             *(_scope(row), key.view_set),
             report.info.name(key.codec, key.configuration, key.curve, key.seed),
             *(anchor, row["metric"], cell.shown),
-            number(row["bd_quality"], label.signed_format).shown,
+            bd_quality(row, label.signed_format).shown,
             *(_share(row), row["reason"] or ""),
             "/".join((key.codec, key.configuration, key.curve, key.seed)),
             "/".join((row["anchor"], configuration)),

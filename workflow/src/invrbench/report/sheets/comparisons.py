@@ -19,6 +19,7 @@ from invrbench.compare.table import (
     Row,
     tested_curve,
 )
+from invrbench.report.cells import NO_COMMON_RATE
 from invrbench.report.content import rounded
 from invrbench.report.metrics import metric
 from invrbench.report.sheets.base import GREY, MEAN_FILL, Book, fold_workings
@@ -296,7 +297,8 @@ def _write_texts(book: Book, sheet: Any, row: int, each: Row, look: dict[str, An
     quality = metric(each["metric"]).number_format
     signed = f"+{quality};-{quality};{quality}"
     centre = look | {"align": "center"}
-    book.number(sheet, (row, _QUALITY), each["bd_quality"], signed, **centre)
+    why = NO_COMMON_RATE if is_number(each["bd_rate_percent"]) else ""  # else in the last column
+    book.number(sheet, (row, _QUALITY), each["bd_quality"], signed, why, **centre)
     for index, method in enumerate(("cubic", "akima")):
         other = book.report.row_of(each, method)
         value = other["bd_rate_percent"] if other else None
