@@ -86,6 +86,7 @@ class BusyError(InvrError):
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_LITTLE = 1 << 16  # bytes: what fails where no more are free fails for want of them
 _WRITE_ERRORS = {
     errno.EROFS: "is on a read-only file system",
     errno.EACCES: "may not be read or written by this user",
@@ -102,8 +103,13 @@ def storage_error(error: OSError, path: Path | None = None) -> StorageError | No
         error: what the system said.
         path: what was being written; a file that ``error`` names elsewhere is told instead.
     """
-    said = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
-    named = path if said is None or (path and said.parent == path.parent) else said
+    if isinstance(error, shutil.Error):  # of a copied folder: a list in place of a number
+        copied = Path(error.args[0][0][1])
+        return full_disk(copied) if shutil.disk_usage(copied.parent).free < _LITTLE else None
+    name = error.filename2 or error.filename
+    said = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
+    is_near = path is not None and said is not None and said.parent in (path, path.parent)
+    named = path if said is None or is_near else said
     if error.errno in _FULL:
         return full_disk(path or named or Path.cwd())
     if error.errno in _WRITE_ERRORS and named is not None:
@@ -125,7 +131,7 @@ def full_disk(path: Path) -> StorageError:
     place = path.absolute()
     while not place.exists():
         place = place.parent
-    mount = place
+    mount = place.resolve()
     while not mount.is_mount():
         mount = mount.parent
     usage = shutil.disk_usage(place)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from invrbench.codec import sandbox
-from invrbench.errors import InvrError, ToolError
+from invrbench.errors import InvrError, ToolError, full_disk
 from invrbench.metrics.families import FAMILIES
 from invrbench.metrics.trunk import find_trunk
+from invrbench.results import paths
 from invrbench.results.plan import Plan
 from invrbench.results.records import library_versions, machine_label
 from invrbench.video.ffmpeg import find_ffmpeg
@@ -21,6 +22,7 @@ ENCODERS = {
 }
 LIBRARIES = ("torch", "torchvision", "nncodec", "lpips", "numpy", "snakemake", "bjontegaard")
 _LOW_DISK_BYTES = 5_000_000_000
+_LEAST_DISK_BYTES = 20_000_000  # no run gets anywhere with less
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def require(plan: Plan) -> None:
 
     Raises:
         ToolError: lists each missing thing, who needs it and what to do.
+        StorageError: the disk is as good as full.
     """
     lacks = []
     needs_ffmpeg = {m.codec for m in plan.manifests.values() if "ffmpeg" in m.tools}
@@ -123,5 +126,8 @@ def require(plan: Plan) -> None:
         for name in ("torch", "nncodec"):
             if importlib.util.find_spec(name) is None:
                 lacks.append(f"the proposals on inrkit need {name}: pip install {name}")
+    results = plan.root / paths.RESULTS
+    if shutil.disk_usage(results if results.is_dir() else plan.root).free < _LEAST_DISK_BYTES:
+        raise full_disk(results)
     if lacks:
         raise ToolError("this run cannot start:\n- " + "\n- ".join(lacks))

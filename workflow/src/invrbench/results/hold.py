@@ -7,6 +7,7 @@ it ends.
 import errno
 import fcntl
 import os
+import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from invrbench.results import paths
 from invrbench.results.records import now
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_WRITTEN = (paths.RESULTS, Path("reports"))
 _held: list[IO[str]] = []  # open for the life of the process
 
 
@@ -27,6 +29,8 @@ def hold_tree(root: Path) -> None:
         StorageError: nothing can be written there.
     """
     file = _opened(root)
+    for folder in _WRITTEN:
+        _try_to_write(root / folder)
     if not _lock(file, fcntl.LOCK_EX):
         raise BusyError(f"{_why_not(file)}; wait for it to end, or end it.")
     file.truncate(0)
@@ -69,6 +73,17 @@ def _opened(root: Path) -> IO[str]:
         return path.open("a+")
     except OSError as error:
         raise_storage_error(error, path.parent)
+        raise
+
+
+def _try_to_write(folder: Path) -> None:
+    """Refuse a folder that cannot be written before hours are spent on what goes there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise_storage_error(error, folder)
         raise
 
 

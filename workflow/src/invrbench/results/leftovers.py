@@ -22,7 +22,7 @@ def clear_before(plan: Plan) -> None:
     """Before the first job: what was half written, and frames that no open point needs."""
     root = plan.root
     folders = clear_abandoned(root / paths.JOBS)
-    partial = sum(_clear_partial(root / top) for top in (paths.RESULTS, plan.report_folder))
+    partial = sum(clear_partial(root / top) for top in (paths.RESULTS, plan.report_folder))
     _clear_frames(plan)
     if folders or partial:
         _LOG.info("removed what a killed run left: %d folders, %d files", folders, partial)
@@ -35,7 +35,7 @@ def clear_after(plan: Plan) -> None:
             forget_finished(plan.root / folder)
 
 
-def _clear_partial(top: Path) -> int:
+def clear_partial(top: Path) -> int:
     """Remove files below ``top`` whose writers were killed; how many."""
     count = 0
     for folder, below, names in os.walk(top):

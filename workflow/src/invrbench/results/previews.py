@@ -98,6 +98,7 @@ def write_previews(folder: Path, videos: Mapping[str, RawVideo], *, md5: str) ->
         videos: by view id, all of one format.
         md5: of the frames, by which a reader knows whether the previews are theirs.
     """
+    (folder / "index.json").unlink(missing_ok=True)  # before the files that it names
     shutil.rmtree(folder, ignore_errors=True)
     shown: dict[str, Any] = {}
     for view, video in videos.items():

@@ -14,7 +14,7 @@ from typing import Any
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.manifest import Manifest, Verb, read_manifest
 from invrbench.codec.runner import check_bitstream, run_in_the_open, workspace
-from invrbench.digest import digest_value, md5_file, write_whole
+from invrbench.digest import digest_value, md5_file, sync_tree, write_whole
 from invrbench.errors import ContractError, InputError, InvrError
 from invrbench.results.claims import Claim
 from invrbench.results.crosscheck import OUT_OF_TIME, Session
@@ -192,6 +192,7 @@ class _Run:
             made = space / "work" / "model"
             if not made.is_dir() or not any(made.iterdir()):
                 raise ContractError(f"{self.claim.codec}: fit left no model/ folder with files.")
+            sync_tree(made)
             shutil.move(made, model)
         shutil.rmtree(checkpoint, ignore_errors=True)
         return model
