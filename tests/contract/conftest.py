@@ -1,7 +1,7 @@
 """A repository of one's own for the command line, and content for conformance runs."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import contributions
@@ -10,6 +10,7 @@ from invrbench.cli import main
 from invrbench.codec.conformance import CHECKS, Verdict, check_folder, check_manifest
 from invrbench.codec.footage import Archive
 from invrbench.codec.manifest import Manifest, Verb, read_manifest
+from invrbench.codec.sandbox import LIMIT_VARIABLE, Level, strongest_level
 from own_repository import REPOSITORY, lay_repository
 
 
@@ -34,6 +35,20 @@ def judge(archive: Archive) -> Callable[..., dict[str, Verdict]]:
         return {verdict.check: verdict for verdict in verdicts}
 
     return run
+
+
+@pytest.fixture
+def level(request: pytest.FixtureRequest) -> Iterator[Level]:
+    """The sandbox level named by an indirect parameter is the strongest there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LIMIT_VARIABLE, request.param)
+        strongest_level.cache_clear()
+        try:
+            if strongest_level() != request.param:
+                pytest.skip(f"needs a machine on which {request.param} starts")
+            yield request.param
+        finally:
+            strongest_level.cache_clear()
 
 
 @pytest.fixture

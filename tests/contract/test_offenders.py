@@ -2,12 +2,14 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from invrbench.codec.conformance import FAILED, PASSED, Verdict
+from invrbench.codec import process
+from invrbench.codec.conformance import FAILED, PASSED, SKIPPED, Verdict
 from invrbench.codec.manifest import read_manifest
+from invrbench.codec.sandbox import LEVELS, Level
 
 CODECS = Path(__file__).resolve().parents[1] / "codecs"
 OFFENDERS = sorted(
@@ -29,17 +31,83 @@ def unmasked(tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
-def test_there_are_the_offenders_the_design_names() -> None:
-    assert {"mute", "crash", "shrink", "zero", "pickle", "flaky", "peek", "hang"} <= {*OFFENDERS}
+@pytest.fixture
+def shared_memory() -> Iterator[Path]:
+    """What the offender shm leaves behind, cleared away."""
+    left = Path("/dev/shm/invrbench-offender-shm")
+    yield left
+    left.unlink(missing_ok=True)
 
 
+# Each offender and the check that catches it, at every level of walls.
+CAUGHT_BY = {
+    "bomb": "decode",
+    "crash": "encode",
+    "deaf": "truncated",
+    "flaky": "decode-twice",
+    "flood": "decode",
+    "hang": "decode",
+    "mute": "encode",
+    "peek": "decode",
+    "pickle": "encode",
+    "server": "encode",
+    "shm": "decode",
+    "shrink": "decode",
+    "smuggle": "decoder-unchanged",
+    "stash": "decode",
+    "verbatim": "learned-bytes",
+    "wobble": "claims",
+    "zero": "encode",
+}
+NOT_WITHOUT_WALLS = {"shm"}
+
+
+def test_the_offenders_are_those_of_the_table() -> None:
+    claims = {name: read_manifest(CODECS / name)[name].claims for name in OFFENDERS}
+    assert {name: claims[name]["caught_by"] for name in OFFENDERS} == CAUGHT_BY
+    assert {name for name in OFFENDERS if "caught_where" in claims[name]} == NOT_WITHOUT_WALLS
+
+
+@pytest.mark.parametrize("level", LEVELS, indirect=True)
 @pytest.mark.parametrize("name", OFFENDERS)
-def test_offender_is_caught_by_the_check_it_names(name: str, judge: Judge) -> None:
+def test_offender_is_caught_by_the_check_it_names(
+    name: str, level: Level, judge: Judge, shared_memory: Path
+) -> None:
+    before = {path: path.read_bytes() for path in (CODECS / name).iterdir() if path.is_file()}
     verdicts = judge(CODECS / name)
-    claimed = read_manifest(CODECS / name)[name].claims["caught_by"]
-    assert verdicts[claimed].mark == PASSED
-    assert verdicts[claimed].reason.startswith("caught, as it should be: ")
+    verdict = verdicts[CAUGHT_BY[name]]
+    if level == "none" and name in NOT_WITHOUT_WALLS:
+        assert verdict.mark == SKIPPED
+        assert verdict.reason.startswith("only a sandbox catches this offender")
+    else:
+        assert verdict.mark == PASSED
+        assert verdict.reason.startswith("caught, as it should be: ")
     assert all(verdict.mark != FAILED for verdict in verdicts.values())
+    assert before == {p: p.read_bytes() for p in (CODECS / name).iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize("level", ["none"], indirect=True)
+@pytest.mark.parametrize("name", sorted(NOT_WITHOUT_WALLS))
+def test_what_only_walls_catch_passes_without_them(
+    name: str, level: Level, judge: Judge, unmasked: Callable[[str], Path], shared_memory: Path
+) -> None:
+    assert judge(unmasked(name), only=("decode",))["decode"].mark == PASSED
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "unshare"], indirect=True)
+def test_a_server_that_outlives_encode_cannot_be_called_through_walls(
+    level: Level, judge: Judge, unmasked: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, others = process._end_descendants, process._descendants()
+    monkeypatch.setattr(process, "_end_descendants", lambda others, *, patience: ())
+    try:
+        verdicts = judge(unmasked("server"), only=("encode", "decode"))
+        assert len(end(others, patience=0)) == 1
+    finally:
+        end(others, patience=0)
+    assert verdicts["encode"].mark == PASSED
+    assert verdicts["decode"].mark == FAILED
+    assert re.search("refused|unreachable", verdicts["decode"].reason)
 
 
 @pytest.mark.parametrize("name", OFFENDERS)
@@ -59,6 +127,11 @@ def test_no_offender_joins_test_conditions(name: str) -> None:
         ("bomb", "decode", "stopped at its memory limit of 300 MB"),
         ("peek", "decode", "FileNotFoundError"),
         ("stash", "decode", "IndexError"),
+        ("flood", "decode", "stopped after writing more than 1085440 bytes"),
+        ("server", "encode", "encode ended and left 1 of its processes running (python"),
+        ("verbatim", "learned-bytes", "decode.py (line 8) hold 1972 bytes that are no code"),
+        ("deaf", "truncated", "the picture is not in the bitstream"),
+        ("deaf", "bit-flips", "the picture is not in the bitstream"),
     ],
 )
 def test_offence_is_told_in_words_that_help(
