@@ -112,7 +112,7 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-        sync_folder(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise_storage_error(error, path)
         raise
@@ -146,9 +146,9 @@ def is_abandoned(path: Path) -> bool:
         return False
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive a crash of the machine."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a crash of the machine."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -159,7 +159,7 @@ def sync_tree(folder: Path) -> None:
     """Have a folder and all files in it survive a crash of the machine."""
     for path in (folder, *folder.rglob("*")):
         if path.is_file() or path.is_dir():
-            sync_folder(path)
+            sync(path)
 
 
 def write_whole(path: Path, data: str | bytes) -> None:

@@ -398,13 +398,15 @@ def _render_of(
 def _pictures(
     root: Path, point: Point, space: Path, log: Path, record: Any, *, keeps: bool
 ) -> dict[str, RawVideo]:
-    """A point's decoded frames below ``space``, decoded again if they are gone.
+    """A point's decoded frames below ``space``, decoded again if they are gone or were damaged.
 
     ``keeps`` archives them then: an earlier run may have had no use for them.
     """
     held = frames.get(root, point.address, point.formats, space)
     if held is not None and md5_of(held) == record["decoded_md5"]:
         return held
+    views = tuple(point.formats)
+    keeps |= any(frames.archive_file(root, point.address, view).is_file() for view in views)
     with workspace(root / paths.JOBS) as other:
         folder = root / point.address.folder
         pictures = _decode_again(point, folder, other, log, record)

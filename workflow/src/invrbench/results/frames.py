@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from invrbench.digest import digest_value
+from invrbench.digest import digest_value, sync
+from invrbench.errors import ToolError
 from invrbench.results import paths
 from invrbench.results.paths import PointAddress
 from invrbench.video.ffmpeg import find_ffmpeg
@@ -16,6 +17,11 @@ from invrbench.video.format import RawVideo, VideoFormat
 def raw_file(root: Path, address: PointAddress, view: str) -> Path:
     """Where the raw frames of a point's view lie while they are measured."""
     return _file(root, address, view, ".raw")
+
+
+def archive_file(root: Path, address: PointAddress, view: str) -> Path:
+    """Where the frames of a point's view stay, if they do."""
+    return _file(root, address, view, ".mkv")
 
 
 def _file(root: Path, address: PointAddress, view: str, suffix: str) -> Path:
@@ -40,14 +46,18 @@ def put(
             coded = "gbrp" if video.format.is_rgb else video.format.pixel_format
             output = ["-c:v", "ffv1", "-level", "3", "-pix_fmt", coded, "-y", str(temporary)]
             find_ffmpeg().run([*_layout(video.format), "-i", str(video.path), *output])
-            shutil.move(temporary, _file(root, address, view, ".mkv"))
+            sync(temporary)
+            shutil.move(temporary, archive_file(root, address, view))
         shutil.move(video.path, raw)
 
 
 def get(
     root: Path, address: PointAddress, expected: Mapping[str, VideoFormat], space: Path
 ) -> dict[str, RawVideo] | None:
-    """The decoded frames as raw files by view, restored into ``space``; None if one is gone."""
+    """The decoded frames as raw files by view, restored into ``space``; None if one is gone.
+
+    A crash of the machine can leave other samples than were put: whoever measures compares md5s.
+    """
     found = {view: _held(root, address, view, video, space) for view, video in expected.items()}
     held = {view: video for view, video in found.items() if video is not None}
     return held if len(held) == len(expected) else None
@@ -58,16 +68,18 @@ def _held(
 ) -> RawVideo | None:
     raw = _file(root, address, view, ".raw")
     held = RawVideo(space / f"decoded{view and '-'}{view}.raw", expected)
+    held.path.unlink(missing_ok=True)
     with contextlib.suppress(FileNotFoundError):
         if raw.stat().st_size == expected.file_bytes:
             # a hard link: another family that finishes last may drop the file meanwhile
             os.link(raw, held.path)
             return held
-    archive = _file(root, address, view, ".mkv")
+    archive = archive_file(root, address, view)
     if archive.is_file():
         output = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", expected.pixel_format]
-        find_ffmpeg().run(["-i", str(archive), *output, "-y", str(held.path)])
-        return held
+        with contextlib.suppress(ToolError):  # a damaged archive is as good as none
+            find_ffmpeg().run(["-i", str(archive), *output, "-y", str(held.path)])
+            return held
     return None
 
 
