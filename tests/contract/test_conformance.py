@@ -34,5 +34,7 @@ def test_codec_passes_the_suite(codec: str, judge: Callable[..., dict[str, Verdi
     only = [name for name in CHECKS if name not in LONG_FOR_NETWORKS or not manifest.fits]
     verdicts = judge(FOLDERS[codec], tuple(only))
     assert [verdict for verdict in verdicts.values() if verdict.mark == FAILED] == []
+    must = ("decode", *(("parameters", "byte-shares") if "inrkit" in manifest.packages else ()))
     for track in manifest.tracks if manifest.role != "published" else ():
-        assert verdicts[f"{SCENE * (track == 'multiview')}decode"].mark == PASSED
+        for check in must:
+            assert verdicts[f"{SCENE * (track == 'multiview')}{check}"].mark == PASSED
