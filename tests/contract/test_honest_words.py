@@ -1,5 +1,6 @@
 """What a codec says of itself is held against what it does."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +144,27 @@ def test_a_point_whose_encode_changes_the_decoder_fails(
     folder = repository / "results/bikes-tiny/mine/any/block4/s0"
     assert not (folder / "encode.json").exists()
     assert (folder / "encode.failed.json").is_file()
+
+
+@pytest.mark.parametrize("level", ["none"], indirect=True)
+def test_a_report_says_of_every_point_that_it_was_not_isolated(
+    level: str, repository: Path
+) -> None:
+    assert main(["new", "mine"]) == 0
+    write_conditions(repository, "mine")
+    assert main(["source", "bikes-tiny"]) == 0
+    for point in ("block4", "block8"):
+        name = f"bikes-tiny/mine/any/{point}"
+        for words in (["encode", name], ["decode", name], ["measure-point", name, "picture"]):
+            assert main(words) == 0
+    assert main(["report"]) == 0
+    folder = repository / "reports/mini"
+    header, *lines = (folder / "points.tsv").read_text().splitlines()
+    rows = [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
+    assert [row["sandbox"] for row in rows if row["status"] == "ok"] == ["not isolated"] * 2
+    for name in ("summary.txt", "index.html"):
+        assert "decoders not isolated" in (folder / name).read_text(), name
+    for name in ("results.xlsx", "contribution.docx"):
+        with zipfile.ZipFile(folder / name) as archive:
+            texts = [archive.read(each) for each in archive.namelist() if each.endswith(".xml")]
+        assert any(b"decoders not isolated" in text for text in texts), name

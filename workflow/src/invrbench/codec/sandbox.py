@@ -19,6 +19,7 @@ from typing import Literal
 
 Level = Literal["bubblewrap", "unshare", "none"]
 LEVELS: tuple[Level, ...] = ("bubblewrap", "unshare", "none")
+NOT_ISOLATED = "not isolated"
 LIMIT_VARIABLE = "INVRBENCH_SANDBOX"  # names the strongest level to use, for tests and odd hosts
 INSIDE = Path("/job")
 
@@ -42,6 +43,15 @@ class Mounts:
     read_only: tuple[Path, ...]
     devices: tuple[Path, ...] = ()
     inside: Path = INSIDE
+
+
+def told_level(level: str) -> str:
+    """A level as reports name it: a record's "none" must not be read over.
+
+    >>> told_level("bubblewrap"), told_level("none")
+    ('bubblewrap', 'not isolated')
+    """
+    return NOT_ISOLATED if level == "none" else level
 
 
 def cuda_devices() -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invrbench.codec.sandbox import told_level
 from invrbench.compare.contribution import bd_moves
 from invrbench.compare.curves import is_number
 from invrbench.report.metrics import METRICS
@@ -153,8 +154,7 @@ def _contradicted(check: Crosscheck, verdict: str) -> str:
 def circumstances(check: Crosscheck) -> list[str]:
     """Sandbox levels, and the versions of what the decoder runs on."""
     records = [each.record for each in check.checked if each.record.get("sandbox")]
-    levels = list(dict.fromkeys(str(record["sandbox"]) for record in records))
-    told = [f"sandbox {each}" if each == "none" else each for each in levels]
+    told = list(dict.fromkeys(told_level(str(record["sandbox"])) for record in records))
     libraries = check.package.value["environment"].get("libraries", {})
     for record in records[:1]:
         versions = record["versions"]

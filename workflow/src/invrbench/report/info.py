@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from invrbench.codec.sandbox import NOT_ISOLATED
 from invrbench.compare.curves import Curve, Point, full_sequence, is_pooled
 from invrbench.compare.findings import UNDECIDED
 from invrbench.ctc.conditions import Figure, Finding
@@ -196,11 +197,13 @@ def completeness(points: Sequence[Point]) -> Completeness:
 
 
 def marks(points: Sequence[Point], info: RunInfo) -> list[str]:
-    """Words that stand on every page of an unfinished report: DRAFT, incomplete: n of N."""
+    """Words that stand on every page: DRAFT, incomplete: n of N, decoders not isolated."""
     words = [f"DRAFT (only={info.filter})"] if info.filter else []
     count = completeness(points)
     if not count.is_complete:
         words.append(f"incomplete: {count}")
+    if NOT_ISOLATED in info.sandbox:
+        words.append(f"decoders {NOT_ISOLATED}")
     return words
 
 

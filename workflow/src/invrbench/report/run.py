@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from invrbench.codec.sandbox import NOT_ISOLATED
 from invrbench.digest import write_whole
 from invrbench.report.crosscheck import read_verdicts
 from invrbench.report.info import CodecInfo, RunInfo, SequenceInfo, with_versions
@@ -115,7 +116,7 @@ def _notes(plan: Plan, records: list[Record], rows: list[dict[str, Any]]) -> tup
     notes += [f"{sequence}: {why}." for sequence, why in sorted(away.items())]
     weights = {str(row["lpips_reason"]) for row in rows if "weights" in str(row["lpips_reason"])}
     notes += [f"LPIPS is empty: {reason}." for reason in sorted(weights)]
-    if any(row["sandbox"] == "none" for row in rows):
+    if any(row["sandbox"] == NOT_ISOLATED for row in rows):
         notes.append("Decoders were not isolated: no sandbox runs on this machine.")
     return tuple(without_places(note, plan.root) for note in notes)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.codec.manifest import Manifest
+from invrbench.codec.sandbox import told_level
 from invrbench.digest import digest_value
 from invrbench.errors import RecordError
 from invrbench.metrics.families import FAMILIES, RENDER, VIEW
@@ -190,7 +191,7 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
     size, is_still = encode["bitstream_bytes"], video.frames == 1
     row: Row = {
         "origin": encode["origin"],
-        "sandbox": decode["sandbox"],
+        "sandbox": told_level(decode["sandbox"]),
         "bitstream_bytes": size,
         "bpp": 8 * size / pixels,
         "rate_kbps": None if is_still else 8 * size * float(video.fps) / (1000 * video.frames),
