@@ -69,12 +69,8 @@ class Started:
 
 @pytest.mark.parametrize(
     ("whom", "number"),
-    [
-        ("group", signal.SIGINT),
-        ("main process", signal.SIGINT),
-        ("main process", signal.SIGTERM),
-    ],
-    ids=["Ctrl-C", "SIGINT", "SIGTERM"],
+    [("group", signal.SIGINT), ("main process", signal.SIGTERM)],
+    ids=["Ctrl-C", "SIGTERM"],
 )
 def test_a_run_that_is_told_to_stop_ends_its_children_and_goes_on_when_started_again(
     bench: Bench, whom: str, number: signal.Signals
@@ -118,6 +114,7 @@ def test_a_second_run_and_verbs_by_hand_are_refused_beside_a_run(bench: Bench) -
                 ("measure-point", "results/bikes-tiny/base/ai/bits2/s0", "picture"),
             )
         }
+        accepts = bench.invrbench("accept", "*", "--because", "it is the same", "--ctc", "siege")
         looks = bench.invrbench("status", "--ctc", "siege")
         assert not started.run.is_over
         pid = started.run.process.pid
@@ -129,6 +126,7 @@ def test_a_second_run_and_verbs_by_hand_are_refused_beside_a_run(bench: Bench) -
         assert done.returncode == 1, verb
         assert f"invrbench {verb}: a run holds results/ (process {pid}, since" in done.stderr
         assert "Traceback" not in done.stderr
+    assert accepts.returncode == 1 and "a run holds results/" in accepts.stderr
     assert looks.returncode == 0, looks.stderr
 
 

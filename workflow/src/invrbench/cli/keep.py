@@ -15,6 +15,7 @@ from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import InputError
 from invrbench.results.drift import FOLDER as DRIFTS
 from invrbench.results.expected import write_expected
+from invrbench.results.hold import without_runs
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
 from invrbench.results.points import point_rows
@@ -94,18 +95,8 @@ def accept(arguments: Any) -> int:
     if len(because.split()) < 3:
         raise InputError("--because needs a sentence: it is printed in the report.")
     plan = load_plan(repository(), arguments.ctc)
-    renewed = 0
-    for path, key in _declared(plan).items():
-        is_below = path.parent.name in ("metrics", DRIFTS)
-        folder = path.parent.parent if is_below else path.parent
-        if not any(_names(folder.as_posix(), pattern) for pattern in arguments.points):
-            continue
-        record = read_usable_record(plan.root / path)
-        if record is not None and record["key"] != key:
-            earlier = record.get("accepted")
-            record |= {"key": key, "accepted": f"{earlier}; {because}" if earlier else because}
-            write_record(plan.root / path, record)
-            renewed += 1
+    with without_runs(plan.root):
+        renewed = _renew(plan, arguments.points, because)
     if not renewed:
         raise InputError(
             f"no stale record lies below {', '.join(arguments.points)}; nothing was changed."
@@ -114,6 +105,23 @@ def accept(arguments: Any) -> int:
     (plan.root / plan.report_folder / "run.json").unlink(missing_ok=True)  # it must say so
     logger.info("renewed %d keys because %s", renewed, because)
     return 0
+
+
+def _renew(plan: Plan, patterns: list[str], because: str) -> int:
+    """Give stale records of some folders the key that is expected of them; how many."""
+    renewed = 0
+    for path, key in _declared(plan).items():
+        is_below = path.parent.name in ("metrics", DRIFTS)
+        folder = path.parent.parent if is_below else path.parent
+        if not any(_names(folder.as_posix(), pattern) for pattern in patterns):
+            continue
+        record = read_usable_record(plan.root / path)
+        if record is not None and record["key"] != key:
+            earlier = record.get("accepted")
+            record |= {"key": key, "accepted": f"{earlier}; {because}" if earlier else because}
+            write_record(plan.root / path, record)
+            renewed += 1
+    return renewed
 
 
 def expect(arguments: Any) -> int:

@@ -8,6 +8,8 @@ import errno
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -46,8 +48,22 @@ def share_tree(root: Path) -> None:
         BusyError: a run holds the tree; says which.
         StorageError: nothing can be written there.
     """
-    if is_in_a_run():
-        return
+    if not is_in_a_run():
+        _held.append(_shared_file(root))
+
+
+@contextmanager
+def without_runs(root: Path) -> Iterator[None]:
+    """Keep runs away while a few records change.
+
+    Raises:
+        BusyError, StorageError: as :func:`share_tree`.
+    """
+    with _shared_file(root):
+        yield
+
+
+def _shared_file(root: Path) -> IO[str]:
     file = _opened(root)
     if not _lock(file, fcntl.LOCK_SH):
         file.seek(0)
@@ -55,7 +71,7 @@ def share_tree(root: Path) -> None:
             f"a run holds {paths.RESULTS}/ ({file.read().strip() or 'it just started'}) and may be "
             "at this very step; wait for it to end, or end it."
         )
-    _held.append(file)
+    return file
 
 
 def _why_not(file: IO[str]) -> str:
