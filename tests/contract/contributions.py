@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invrbench.cli import main
+from invrbench.digest import digest_value
 from invrbench.results.package import read_package
 from own_repository import REPOSITORY, lay_repository
 
@@ -91,6 +92,18 @@ def edit_value(files: dict[str, bytes], edit: Callable[[dict[str, Any]], None]) 
     value = json.loads(files[name])
     edit(value)
     files[name] = json.dumps(value).encode()
+
+
+def edit_record(
+    path: Path, change: Callable[[dict[str, Any]], None], *, sealed: bool = False
+) -> None:
+    """Change a record of results; ``sealed`` gives it the digest of what it then holds."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record)
+    if sealed:
+        record.pop("digest")
+        record["digest"] = digest_value(record)
+    path.write_text(json.dumps(record), encoding="utf-8")
 
 
 def share_measurements(root: Path, of: Path, to: Path) -> None:

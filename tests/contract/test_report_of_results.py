@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contributions import CODEC, STILL
+from contributions import CODEC, STILL, edit_record
 from invrbench.cli import main
-from invrbench.digest import digest_value
 
 POINT = f"results/{STILL}/{CODEC}/any/block8/s0"
 REPORT = Path("reports/mini")
@@ -39,16 +38,6 @@ def reported() -> dict[str, str]:
 
 def has_no_number(row: dict[str, str]) -> bool:
     return not any(row[name] for name in ("bpp", "bitstream_bytes", "psnr_y_db", "decode_seconds"))
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], None], *, sealed: bool = False) -> None:
-    """Change a record; ``sealed`` gives it the digest of what it then holds."""
-    record = json.loads(path.read_text())
-    change(record)
-    if sealed:
-        record.pop("digest")
-        record["digest"] = digest_value(record)
-    path.write_text(json.dumps(record))
 
 
 def better(record: dict[str, Any]) -> None:
@@ -79,7 +68,7 @@ def endless(record: dict[str, Any]) -> None:
 def test_a_record_edited_by_hand_is_a_failed_point_with_the_reason(
     bench: Path, file: str, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    edit(bench / POINT / file, change)
+    edit_record(bench / POINT / file, change)
     row = reported()
     assert row["status"] == "failed"
     assert "record unusable" in row["reason"]
@@ -104,7 +93,7 @@ def test_a_broken_record_is_a_failed_point_and_the_report_is_written(
 
 def test_a_source_record_edited_by_hand_fails_the_points_of_its_sequence(bench: Path) -> None:
     (record,) = (bench / "results" / ".sources").glob(f"{STILL}*.json")
-    edit(record, lambda value: value.update(md5="0" * 32))
+    edit_record(record, lambda value: value.update(md5="0" * 32))
     row = reported()
     assert (row["status"], has_no_number(row)) == ("failed", True)
     assert row["reason"].startswith("source: record unusable (results/.sources/")
