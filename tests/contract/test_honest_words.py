@@ -88,6 +88,23 @@ def test_parameters_coded_are_the_parameters_built(
     assert (verdict.mark, reason in verdict.reason) == (mark, True), verdict
 
 
+def test_a_fit_that_names_another_number_of_parameters_is_told(folder: Path, judge: Judge) -> None:
+    change(folder / "codec.toml", "block = [", 'fit = ["s"]\nblock = [')
+    change(folder / "codec.toml", "[commands]", '[commands]\nfit = ["{python}", "{codec}/fit.py"]')
+    with (folder / "codec.toml").open("a") as file:
+        file.write("\n[fits.s.budgets.seconds]\nsteps = 3\n")
+    (folder / "fit.py").write_text(
+        "import json\nfrom pathlib import Path\n"
+        'Path("model").mkdir()\nPath("model/weights").write_text("w")\n'
+        'Path("notes.json").write_text(json.dumps({"parameters": 5}))\n'
+    )
+    for verb in ("encode", "decode"):
+        note(folder, verb, '{"parameters": 7}')
+    verdict = judge(folder, only=("parameters",))["parameters"]
+    assert verdict.mark == FAILED
+    assert "fit says 5, encode says 7, decode says 7 parameters" in verdict.reason
+
+
 def test_weights_in_a_comment_do_not_reach_the_second_decode(folder: Path, judge: Judge) -> None:
     with (folder / "decode.py").open("a") as file:
         file.write("# weights: 42\n")

@@ -1,5 +1,6 @@
 """What the conformance suite asks of folders that are not the usual proposal."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from invrbench.cli import main
 from invrbench.codec.conformance import FAILED, PASSED, SKIPPED, Verdict
 from invrbench.codec.template import write_codec_folder
-from own_repository import write_conditions
+from own_repository import REPOSITORY, write_conditions
 
 Judge = Callable[..., dict[str, Verdict]]
 NETWORK = """
@@ -136,3 +137,20 @@ def test_layouts_outside_of_what_is_served_are_not_asked_for(folder: Path, judge
     assert verdicts["encode"].reason.endswith("1 frame of 130x130 yuv420p")
     skipped = {name for name, verdict in verdicts.items() if verdict.mark == SKIPPED}
     assert skipped == {"one-frame", "odd-size", "ten-bit"}
+
+
+def test_check_without_names_takes_every_folder_and_its_exit_status_is_the_worst(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, root in (("zero", "anchors"), ("mute", "proposals"), ("pickle", "tests/codecs")):
+        shutil.copytree(REPOSITORY / "tests/codecs" / name, repository / root / name)
+    assert main(["check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("zero", "mute", "pickle"):
+        assert [line for line in lines if line.startswith(f"✓ {name} encode: caught, as it")]
+    assert lines[-1].startswith("3 folders: ")
+    assert lines[-1].endswith("  0 ✗")
+    change(repository / "proposals/mute/codec.toml", 'caught_by = "encode"', 'caught_by = "fit"')
+    assert main(["check"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "✗ mute fit: this offender was not caught by this check" in lines

@@ -189,11 +189,9 @@ def decode_runs_inside_walls(trial: Trial) -> str:
 @_check("parameters")
 def decoder_builds_what_was_coded(trial: Trial) -> str:
     """The number of values that fit and encode report is the number that decode built."""
-    notes = {
-        "fit": trial.fit_notes.get(BASE, {}),
-        "encode": trial.base_stream().notes,
-        "decode": trial.base_decoded().notes,
-    }
+    stream, decoded = trial.base_stream(), trial.base_decoded()
+    fitted = trial.fit_notes.get(BASE, {})
+    notes = {"fit": fitted, "encode": stream.notes, "decode": decoded.notes}
     told = {verb: noted_parameters(said) for verb, said in notes.items()}
     counts = {verb: count for verb, count in told.items() if count is not None}
     if len(set(counts.values())) > 1:
