@@ -100,6 +100,28 @@ def test_a_run_that_is_told_to_stop_ends_its_children_and_goes_on_when_started_a
     assert {row["status"] for row in bench.points("siege")} == {"ok"}
 
 
+def test_programs_that_a_codec_started_end_with_a_killed_run(bench: Bench) -> None:
+    (bench.root / "slow").unlink()
+    encode = bench.root / "anchors/base/encode.py"
+    encode.write_text("import subprocess\nsubprocess.run(['sleep', '300'])\n")
+    run = kills.Run(bench, bench.root / "output.log")
+    try:
+        deadline = time.monotonic() + 120
+        while not (below := [p for p in kills.descendants(run.process) if _is_sleep(p)]):
+            assert not run.is_over and time.monotonic() < deadline
+            time.sleep(0.05)
+        run.kill()
+        assert kills.survivors(below, bench.root) == []
+    finally:
+        run.end()
+        for process in below:
+            process.kill() if process.is_running() else None
+
+
+def _is_sleep(process: psutil.Process) -> bool:
+    return kills.words_of(process)[:1] == ["sleep"]
+
+
 def test_a_second_run_and_verbs_by_hand_are_refused_beside_a_run(bench: Bench) -> None:
     started = Started(bench)
     try:

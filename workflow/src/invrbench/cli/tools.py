@@ -52,10 +52,13 @@ def bd(arguments: Any) -> int:
 
 def weights(arguments: Any) -> int:
     """Fetch AlexNet's trunk into the user's cache; in the DAG, record whether it is here."""
+    from invrbench.codec.stopping import follow_the_run
     from invrbench.dag import write_weights_record
     from invrbench.errors import InvrError
     from invrbench.metrics.weights import fetch_trunk, find_trunk
 
+    if arguments.record:
+        follow_the_run()
     reason = None
     try:
         trunk = find_trunk() or fetch_trunk()

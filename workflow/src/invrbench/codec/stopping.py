@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 from types import FrameType
 
@@ -10,6 +11,7 @@ from invrbench.codec.process import die_with_parent
 
 ENTERED_VARIABLE = "INVRBENCH_ENTERED"  # set by the Snakemake process that holds a run
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_kept: list[tuple["subprocess.Popen[bytes]", int]] = []  # open for the life of the process
 
 
 def is_in_a_run() -> bool:
@@ -24,9 +26,31 @@ def follow_the_run() -> None:
     """
     if is_in_a_run():
         die_with_parent()
+        _take_along()
     if threading.current_thread() is threading.main_thread():
         for number in STOP_SIGNALS:
             signal.signal(number, _unwind)
+
+
+def _take_along() -> None:
+    """Have all that this process starts end with it, even if it is killed.
+
+    The kernel tells a child of its parent's death, and no grandchild, such as the encoder that a
+    codec runs. They all are of this process's group, which a guard kills when the pipe between the
+    two closes.
+    """
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    reading, writing = os.pipe()
+    guard = subprocess.Popen(
+        ["sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(os.getpid())],
+        stdin=reading,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(reading)
+    _kept.append((guard, writing))
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
