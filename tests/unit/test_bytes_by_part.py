@@ -14,6 +14,8 @@ from invrbench.results.shares import parts_text, shares_of
     [
         ({"header": 40, "weights": 960}, "header=40 weights=960"),
         ({"header": 40, "hash grids": 960}, "header=40 hash_grids=960"),
+        ({"header": 40, "weights": {"in": 900, "out": 60}}, "header=40 weights=960"),
+        ({"weights": {"in": "many"}}, "no table of bytes by part"),
         ({"weights": 960}, "accounts for 960 of 1000 bytes"),
         ({"weights": 1040}, "accounts for 1040 of 1000 bytes"),
         ({"weights": 1000.0}, "no table of bytes by part"),

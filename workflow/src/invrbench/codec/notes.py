@@ -31,12 +31,13 @@ def attributed_bytes(notes: Mapping[str, Any]) -> dict[str, int]:
     >>> attributed_bytes({"bytes": {"header": 3, "weights": {"in": 10, "out": 4}}})
     {'bytes': 17}
     """
-    return {name: _total(notes[name], name) for name in SHARES if name in notes}
+    return {name: total_bytes(notes[name], name) for name in SHARES if name in notes}
 
 
-def _total(value: object, where: str) -> int:
+def total_bytes(value: object, where: str) -> int:
+    """Bytes of a share, or of all shares in a nested table; ContractError names what is none."""
     if isinstance(value, Mapping):
-        return sum(_total(part, f"{where}.{name}") for name, part in value.items())
+        return sum(total_bytes(part, f"{where}.{name}") for name, part in value.items())
     if not _is_count(value):
         raise ContractError(f"notes.json: {where} is {value!r}; give a whole number of bytes.")
     assert isinstance(value, int)

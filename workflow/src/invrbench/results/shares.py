@@ -1,7 +1,9 @@
 """Where the bytes of a bitstream go, as its codec attributes them; only whole accounts are told."""
 
 from collections.abc import Mapping
-from typing import Any
+
+from invrbench.codec.notes import total_bytes
+from invrbench.errors import ContractError
 
 Shares = dict[str, int]
 
@@ -10,7 +12,7 @@ def parts_text(stated: object, size: int) -> str:
     """An account of a file's bytes as a cell of points.tsv, or why there is none to show.
 
     Args:
-        stated: ``bytes`` of a codec's notes: bytes by the name of a part.
+        stated: ``bytes`` of a codec's notes: bytes by the name of a part, nested or not.
         size: of the bitstream, in bytes.
 
     >>> parts_text({"header": 44, "weights": 956}, 1000)
@@ -20,12 +22,16 @@ def parts_text(stated: object, size: int) -> str:
     """
     if stated is None:
         return ""
-    if not isinstance(stated, Mapping) or not all(map(_is_count, stated.values())):
+    if not isinstance(stated, Mapping):
         return "no table of bytes by part"
-    held = sum(stated.values())
+    try:
+        parts = {str(name): total_bytes(count, str(name)) for name, count in stated.items()}
+    except ContractError:
+        return "no table of bytes by part"
+    held = sum(parts.values())
     if held != size:
         return f"accounts for {held} of {size} bytes"
-    return " ".join(f"{'_'.join(str(name).split())}={count}" for name, count in stated.items())
+    return " ".join(f"{'_'.join(name.split())}={count}" for name, count in parts.items())
 
 
 def shares_of(text: str) -> Shares:
@@ -40,7 +46,3 @@ def shares_of(text: str) -> Shares:
     if not all(name and count.isdigit() for name, _, count in pairs):
         return {}
     return {name: int(count) for name, _, count in pairs}
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
