@@ -163,9 +163,7 @@ def fit(root: Path, task: Fit, *, repeat: str) -> None:
                 outputs = take_model(model, folder)
             fields = {"origin": "run", **_run_fields(manifest, "fit", run)}
             fields["earlier_seconds"] = round(checkpoint.earlier_seconds, 4)
-            fields["wall_seconds"] = round(
-                run.outcome.wall_seconds + checkpoint.earlier_seconds, 4
-            )
+            fields["wall_seconds"] = round(run.outcome.wall_seconds + checkpoint.earlier_seconds, 4)
         record = (
             common
             | fields
