@@ -299,3 +299,48 @@ def test_15_what_is_measured_is_what_the_decoder_wrote_and_not_what_the_encoder_
     assert row["status"] == "ok"
     assert row["bitstream_md5"] == before["bitstream_md5"]
     assert float(row["psnr_y_db"]) < 15 < float(before["psnr_y_db"])
+
+
+def test_13_a_rate_that_the_encoder_states_is_not_the_rate(bench: Path) -> None:
+    notes = 'Path("notes.json").write_text(\'{"bpp": 0.01, "rate_kbps": 1, "bitstream_bytes": 1}\')'
+    spoil("encode", "if __name__", f"{notes}\n\nif __name__")
+    run_again()
+    row = reported_point()
+    size = (folder_of(8) / "bitstream.bin").stat().st_size
+    assert (row["status"], int(row["bitstream_bytes"])) == ("ok", size)
+    assert float(row["bpp"]) == pytest.approx(8 * size / pixels_of(STILL), abs=1e-6)
+
+
+def pixels_of(still: str) -> int:
+    (record,) = Path("results/.sources").glob(f"{still}*.json")
+    layout = json.loads(record.read_text())["format"]
+    return int(layout["width"]) * int(layout["height"])
+
+
+def test_37_a_new_codec_changes_no_key_of_those_that_are_there(bench: Path) -> None:
+    before = {row["bitstream_md5"] for row in ok_rows()}
+    assert main(["new", "rivalry"]) == 0  # begins like the anchor's name
+    conditions = Path("ctc/mini.yaml")
+    text = conditions.read_text()
+    conditions.write_text(text.replace("[rival, my-codec]", "[rivalry, rival, my-codec]"))
+    assert conditions.read_text() != text
+    assert {row["bitstream_md5"] for row in ok_rows()} == before
+    states = {(row["codec"], row["status"]) for row in read_table("points.tsv")}
+    assert states == {(ANCHOR, "ok"), (CODEC, "ok"), ("rivalry", "missing")}
+
+
+def ok_rows() -> list[dict[str, str]]:
+    assert main(["report"]) == 0
+    return [row for row in read_table("points.tsv") if row["status"] == "ok"]
+
+
+def test_39_a_name_that_the_file_system_does_not_take_is_a_sentence(
+    bench: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = Path("proposals") / CODEC / "codec.toml"
+    text = manifest.read_text().replace("[16, 8, 4, 2]", f"[16, 8, 4, {'1' * 300}]")
+    manifest.write_text(text)
+    point = f"{STILL}/{CODEC}/any/block{'1' * 300}"
+    assert main(["encode", point]) == 1
+    said = capsys.readouterr().err
+    assert "longer name than its file system takes" in said and "Traceback" not in said

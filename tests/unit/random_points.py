@@ -30,6 +30,8 @@ few = settings(bounded, max_examples=max(4, EXAMPLES // 8))
 
 Pairs = list[tuple[float, float]]
 Fields = dict[str, Any]
+# a curve on which rates double every 3 dB
+RISING: Pairs = [(0.1, 30.0), (0.2, 33.0), (0.4, 36.0), (0.8, 39.0)]
 # name, cut and class; names that begin alike, blanks, letters beyond ASCII, a scene of two views
 SEQUENCES = (
     ("RaceHorses", "", "C"),
