@@ -7,12 +7,16 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import openpyxl
 import pytest
 from invrbench.cli import main
-from invrbench.codec.runner import run_decode
+from invrbench.codec.manifest import read_manifest
+from invrbench.codec.runner import Order, run_decode, workspace
+from invrbench.codec.settings import TABLE
+from invrbench.video.format import VideoFormat
 from own_repository import REPOSITORY, lay_repository, write_conditions
 
 POINT = "bikes-tiny/wobble/any/only1"
@@ -198,3 +202,34 @@ def test_every_form_of_the_report_shows_drift_and_the_broken_claim(here: Path) -
     assert "does not use a GPU" in by_setting["cuda"][9]
     assert "Repeatability of decoding" in (folder / "contribution.md").read_text()
     assert "Drift: the same bitstreams decoded" in (folder / "index.html").read_text()
+
+
+CALLING = """
+import json, os, subprocess
+job = json.load(open("job.json"))
+subprocess.run([os.environ["FFMPEG"], "-loglevel", "debug", "-h"], check=True)
+open(job["output"], "wb").write(bytes(384))
+"""
+
+
+def test_an_ffmpeg_that_the_decoder_calls_is_plain_as_well(tmp_path: Path) -> None:
+    folder = shutil.copytree(REPOSITORY / "tests/codecs/wobble", tmp_path / "calling")
+    text = (folder / "codec.toml").read_text().replace('"wobble"', '"calling"')
+    tools = '[environment]\nkind = "host"\ntools = ["ffmpeg"]\n\n[commands]'
+    (folder / "codec.toml").write_text(text.replace("[commands]", tools))
+    (folder / "decode.py").write_text(CALLING)
+    (tmp_path / "bitstream.bin").write_bytes(b"grey")
+    with workspace(tmp_path / "jobs") as space:
+        run_decode(
+            read_manifest(folder)["calling"],
+            tmp_path / "bitstream.bin",
+            folder=space,
+            log=tmp_path / "decode.log",
+            device="cpu",
+            threads=1,
+            order=Order.video(VideoFormat("yuv420p", 16, 16, Fraction(25), 1)),
+            around=TABLE["plain-cpu"].around,
+        )
+    assert "Applying option cpuflags (force specific cpu flags) with argument 0" in (
+        tmp_path / "decode.log"
+    ).read_text(errors="replace")

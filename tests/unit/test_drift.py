@@ -312,7 +312,9 @@ def test_a_python_that_does_not_run_is_told(tmp_path: Path) -> None:
         ("cuda", {"resources": {"decode": Resources(gpu=1)}}, "cpu", "has no CUDA device"),
         ("threads-1", {}, "cuda", "this machine has no CUDA device"),
         ("float32", {"commands": {"decode": ("{codec}/decode",)}}, "cpu", "no Python program"),
-        ("plain-cpu", {"environment": {"kind": "host", "tools": ["ffmpeg"]}}, "cpu", "calls ffmp"),
+        ("float32", {"environment": {"kind": "host", "tools": ["ffmpeg"]}}, "cpu", "calls ffmpeg"),
+        ("plain-cpu", {"environment": {"kind": "host", "tools": ["ffmpeg"]}}, "cpu", ""),
+        ("plain-cpu", {"environment": {"kind": "host", "tools": ["vtm"]}}, "cpu", "calls vtm, wh"),
         ("plain-cpu", {}, "cpu", ""),
     ],
 )

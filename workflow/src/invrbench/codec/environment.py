@@ -25,10 +25,14 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a verb finds around it in place of the ordinary: further variables, another Python."""
+    """What a verb finds around it in place of the ordinary.
+
+    Further variables, another Python, and an ffmpeg that is given options before all others.
+    """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     interpreter: Interpreter | None = None
+    ffmpeg_options: tuple[str, ...] = ()
 
 
 def cache_folder() -> Path:

@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -262,6 +262,15 @@ def _decode_mounts(
     )
 
 
+def _ffmpeg_with(options: Sequence[str], folder: Path) -> str:
+    """Name of a program in ``folder`` that is the chosen ffmpeg with options of its own."""
+    path = folder / "ffmpeg-with-options"
+    command = shlex.join([str(find_ffmpeg().path), *options])
+    path.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+    return path.name
+
+
 def run_decode(
     manifest: Manifest,
     bitstream: Path,
@@ -320,6 +329,9 @@ def run_decode(
         device=device,
     )
     env |= around.variables
+    if around.ffmpeg_options and "ffmpeg" in manifest.tools:
+        wrapper = _ffmpeg_with(around.ffmpeg_options, folder / "code")
+        env["FFMPEG"] = str(inside / "code" / wrapper)
     limits = _limits(manifest, "decode", order.file_bytes + _SLACK_BYTES)
     outcome = run_bounded(argv, cwd=folder / "work", env=env, log=log, limits=limits)
     if outcome.failure:

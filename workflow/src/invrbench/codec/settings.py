@@ -10,10 +10,13 @@ Sources of the variables, each tried on torch 2.15 and numpy 1.26 and found to c
 developer guide, "Conditional Numerical Reproducibility"; unlike ``MKL_ENABLE_INSTRUCTIONS`` it is
 heeded on processors of any maker); ``NPY_DISABLE_CPU_FEATURES`` (NumPy reference, "CPU/SIMD
 Optimizations"); ``OPENBLAS_CORETYPE`` (OpenBLAS, README); ``GLIBC_TUNABLES`` (glibc manual,
-"Hardware Capability Tunables"). Reduced precision: ``NVIDIA_TF32_OVERRIDE=0`` is above whatever a
-program asks of cuBLAS and cuDNN (cuBLAS library, "Environment Variables");
+"Hardware Capability Tunables"). ffmpeg takes the option ``-cpuflags`` instead (ffmpeg
+documentation, "Generic options"), which does not reach the libraries it is linked with.
+
+Reduced precision: ``NVIDIA_TF32_OVERRIDE=0`` is above whatever a program asks of cuBLAS and cuDNN
+(cuBLAS library, "Environment Variables"; not tried, for want of a GPU);
 ``ONEDNN_DEFAULT_FPMATH_MODE`` (oneDNN developer guide, "Primitive Attributes: floating-point math
-mode") is beneath it, and so is nothing more than its documented default said aloud. PyTorch's own
+mode") is beneath it, and STRICT is its default said aloud. PyTorch's own
 ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` (PyTorch, "CUDA Environment Variables") only ever allows TF32.
 """
 
@@ -58,6 +61,7 @@ class Setting:
         threads: of the job; None: the manifest's; :data:`ALL_CORES`: what the machine has.
         device: "cpu" or "cuda"; empty: that of the recorded decode.
         variables: added to the decoder's environment.
+        ffmpeg_options: given to ffmpeg before all others, where the decoder calls it.
         needs_python: whether only a Python decoder heeds it.
         interpreter: in place of the codec's own.
         versions: of what that interpreter holds.
@@ -67,6 +71,7 @@ class Setting:
     threads: int | None = None
     device: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    ffmpeg_options: tuple[str, ...] = ()
     needs_python: bool = False
     interpreter: Interpreter | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -84,13 +89,14 @@ class Setting:
     @property
     def around(self) -> Surroundings:
         """What the decoder finds around it."""
-        return Surroundings(self.variables, self.interpreter)
+        return Surroundings(self.variables, self.interpreter, self.ffmpeg_options)
 
     def identity(self) -> dict[str, Any]:
         """What a result depends on beside the decode; folders and the machine's cores are not."""
         return {
             "name": self.name,
             "variables": dict(self.variables),
+            "ffmpeg_options": list(self.ffmpeg_options),
             "versions": dict(self.versions),
         }
 
@@ -126,8 +132,10 @@ def _decoder_heeds_it(setting: Setting, manifest: Manifest, recorded: str) -> st
         return ""
     if not any("{python}" in word for word in manifest.commands["decode"]):
         return "its decoder is no Python program"
-    if manifest.tools and setting.interpreter is None:
-        return f"its decoder calls {', '.join(manifest.tools)}, which does not heed it"
+    heeding = {"ffmpeg"} if setting.ffmpeg_options else set()
+    deaf = sorted(set(manifest.tools) - heeding)
+    if deaf and setting.interpreter is None:
+        return f"its decoder calls {', '.join(deaf)}, which does not heed it"
     return ""
 
 
@@ -172,6 +180,7 @@ TABLE: Mapping[str, Setting] = {
                 "AVX512_CNL AVX512_ICL",
                 "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
             },
+            ffmpeg_options=("-cpuflags", "0"),
             needs_python=True,
         ),
     )
