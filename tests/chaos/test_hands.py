@@ -1,5 +1,6 @@
 """What people do to a run: stop it, start a second one, type verbs beside it, move its results."""
 
+import json
 import os
 import re
 import signal
@@ -97,6 +98,8 @@ def test_a_run_that_is_told_to_stop_ends_its_children_and_goes_on_when_started_a
     log = (bench.root / FOLDER / "fit.log").read_text()
     resumed = re.match(r"resumed at (\d+)", log)
     assert resumed and int(resumed[1]) == reached
+    record = json.loads((bench.root / FOLDER / "fit.json").read_text())
+    assert record["wall_seconds"] > record["earlier_seconds"] > 0
     assert {row["status"] for row in bench.points("siege")} == {"ok"}
 
 
