@@ -9,8 +9,9 @@ min_version("9.10")
 # Ctrl-C reaches jobs through the run, which tells them to end; until they listen they ignore it
 shell.prefix("trap '' INT; ")
 
-BENCH = open_dag(Path(workflow.basedir), config)
+BENCH = open_dag(Path(workflow.basedir), config, workflow.global_resources)
 workflow.global_resources["slots"] = BENCH.slots
+workflow.global_resources["gpu"] = BENCH.gpus
 
 
 wildcard_constraints:
@@ -45,7 +46,7 @@ include: "workflow/rules/timing.smk"
 onstart:
     # each of the rate limiter's looks starts another one a second later, for the rest of the run
     workflow.scheduler.job_rate_limiter = None
-    BENCH.start()
+    BENCH.start(elsewhere=workflow.non_local_exec)
 
 
 onsuccess:

@@ -1,5 +1,6 @@
 """What a run grants one job: GPUs of its own, and more memory at a later attempt."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from invrbench.codec import runner
 from invrbench.codec.manifest import Manifest, Resources
 from invrbench.codec.process import Outcome
@@ -136,7 +136,7 @@ def test_jobs_at_once_never_share_a_device(tmp_path: Path, wanted: list[int]) ->
             held.setdefault(device, []).append((begin, end))
     assert set(held) <= {"0", "1", "GPU-8932f937"}
     for spans in map(sorted, held.values()):
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_a_device_is_free_again_when_the_job_that_had_it_was_killed(

@@ -15,12 +15,15 @@ rule fit:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("fit", "slots", w),
         gpu=lambda w: BENCH.resource("fit", "gpu", w),
-        mem_mb=lambda w: BENCH.resource("fit", "mem_mb", w),
+        mem_mb=lambda w, attempt: BENCH.resource("fit", "mem_mb", w, attempt),
+        runtime=lambda w: BENCH.resource("fit", "runtime", w),
+        attempt=lambda w, attempt: attempt,
     params:
         key=lambda w: BENCH.fit(w).key,
         folder=FIT,
     shell:
         "exec invrbench fit {params.folder:q} --ctc {resources.ctc:q}"
+        " --gpus {resources.gpu} --attempt {resources.attempt}"
 
 
 rule encode:
@@ -36,12 +39,15 @@ rule encode:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("encode", "slots", w),
         gpu=lambda w: BENCH.resource("encode", "gpu", w),
-        mem_mb=lambda w: BENCH.resource("encode", "mem_mb", w),
+        mem_mb=lambda w, attempt: BENCH.resource("encode", "mem_mb", w, attempt),
+        runtime=lambda w: BENCH.resource("encode", "runtime", w),
+        attempt=lambda w, attempt: attempt,
     params:
         key=lambda w: BENCH.point(w).encode_key,
         folder=POINT,
     shell:
         "exec invrbench encode {params.folder:q} --ctc {resources.ctc:q}"
+        " --gpus {resources.gpu} --attempt {resources.attempt}"
 
 
 rule decode:
@@ -58,9 +64,12 @@ rule decode:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=lambda w: BENCH.resource("decode", "slots", w),
         gpu=lambda w: BENCH.resource("decode", "gpu", w),
-        mem_mb=lambda w: BENCH.resource("decode", "mem_mb", w),
+        mem_mb=lambda w, attempt: BENCH.resource("decode", "mem_mb", w, attempt),
+        runtime=lambda w: BENCH.resource("decode", "runtime", w),
+        attempt=lambda w, attempt: attempt,
     params:
         key=lambda w: BENCH.point(w).decode_key,
         folder=POINT,
     shell:
         "exec invrbench decode {params.folder:q} --ctc {resources.ctc:q}"
+        " --gpus {resources.gpu} --attempt {resources.attempt}"

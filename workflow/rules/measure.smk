@@ -1,3 +1,7 @@
+localrules:
+    weights,  # it fetches them, and nodes of a cluster reach no network
+
+
 rule weights:
     output:
         "results/.weights/lpips.json",
@@ -16,8 +20,13 @@ rule measure:
     resources:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=1,
+        gpu=lambda w: BENCH.measure_resource("gpu", w),
+        mem_mb=lambda w, attempt: BENCH.measure_resource("mem_mb", w, attempt),
+        runtime=lambda w: BENCH.measure_resource("runtime", w),
+        attempt=lambda w, attempt: attempt,
     params:
         key=lambda w: BENCH.point(w).family_keys[w.family],
         folder=POINT,
     shell:
         "exec invrbench measure-point {params.folder:q} {wildcards.family} --ctc {resources.ctc:q}"
+        " --gpus {resources.gpu} --attempt {resources.attempt}"

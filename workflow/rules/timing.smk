@@ -12,12 +12,14 @@ rule time:
     resources:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=BENCH.slots,  # alone on the machine
+        gpu=lambda w: BENCH.resource("decode", "gpu", w),
         mem_mb=lambda w: BENCH.resource("decode", "mem_mb", w),
+        runtime=lambda w: BENCH.time_min(w),
     params:
         key=lambda w: BENCH.timing_key(w),
         folder=POINT,
     shell:
-        "exec invrbench time {params.folder:q} --ctc {resources.ctc:q}"
+        "exec invrbench time {params.folder:q} --ctc {resources.ctc:q} --gpus {resources.gpu}"
 
 
 rule timing:

@@ -1,5 +1,6 @@
 """What the Snakefile asks: targets, inputs, keys and resources. The only door between the two."""
 
+import math
 import os
 import signal
 import subprocess
@@ -8,9 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, TypeVar
 
+from invrbench.codec.environment import interpreter_of
 from invrbench.codec.manifest import Verb
 from invrbench.codec.process import die_with_parent
 from invrbench.codec.stopping import ENTERED_VARIABLE, STOP_SIGNALS, end_children
@@ -18,8 +20,9 @@ from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import ConditionsError, InvrError
 from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
-from invrbench.results import drift, paths
-from invrbench.results.handover import hand_over
+from invrbench.results import drift, frames, paths
+from invrbench.results.grants import visible_devices
+from invrbench.results.handover import hand_over, take_over
 from invrbench.results.hold import hold_tree
 from invrbench.results.labels import refuse_other_report
 from invrbench.results.leftovers import clear_after, clear_before
@@ -36,7 +39,7 @@ from invrbench.results.records import (
 )
 from invrbench.results.redecode import Wanted, wanted
 from invrbench.results.times import RECORD as TIMES
-from invrbench.results.times import timing_key
+from invrbench.results.times import REPEATS, timing_key
 
 Task = TypeVar("Task", Fit, Point)
 PROFILE = Path("workflow/profiles/local")
@@ -44,6 +47,9 @@ WEIGHTS_RECORD = paths.RESULTS / ".weights" / "lpips.json"
 SOCKET_VARIABLE = "INVRBENCH_PERCEPTUAL_SOCKET"
 CONFIG_KEYS = ("ctc", "only", "label", "seeds")
 _PATIENCE_SECONDS = 10.0  # for jobs that are told to stop
+# What a job takes beside its codec: the harness, Snakemake on a node; starting and reading sources.
+_HARNESS_MB, _HARNESS_MIN = 1000, 15
+_MEASURE_MB, _MEASURE_MIN = 4000, 60
 _LOOK_ONLY = {
     "-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary", "-S",
     "-D", "--detailed-summary", "--list-rules", "-l", "--list-target-rules", "--lint", "--report",
@@ -76,6 +82,11 @@ def enter(root: Path) -> None:
             os.execv(sys.executable, [sys.executable, "-m", "snakemake", *profile, *argv])
     if not _LOOK_ONLY & set(argv):
         hold_tree(root)
+
+
+def _given(resources: Mapping[str, Any], name: str, default: int) -> int:
+    """A resource that profile or command set for the whole run, else ``default``."""
+    return int(resources[name].value) if name in resources else default
 
 
 def _known(table: Mapping[str, Task], folder: Path, ctc: str) -> Task:
@@ -137,26 +148,35 @@ class Settings:
 class Dag:
     """The plan as rules see it: everything is looked up by path, nothing parsed back."""
 
-    def __init__(self, plan: Plan, settings: Settings) -> None:
+    def __init__(
+        self, plan: Plan, settings: Settings, given: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self.plan = plan
         self.settings = settings
-        self.slots = usable_cores()
+        self.slots = _given(given, "slots", usable_cores())
+        self.gpus = _given(given, "gpu", len(visible_devices()))
         self._began = 0.0
         self._is_stopped = False
         self._drifts = wanted(plan)
 
     @classmethod
-    def open(cls, root: Path, config: Mapping[str, Any]) -> "Dag":
+    def open(cls, root: Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> "Dag":
         """The DAG of a run; records that are not current are dated so that Snakemake sees it.
+
+        Args:
+            root: the repository.
+            config: the run's ``--config``.
+            given: Snakemake's resources of the whole run, as far as profile or command set them.
 
         Raises:
             InvrError: the conditions, a codec or the selection cannot be used.
         """
         settings = Settings.from_config(config)
-        plan = load_plan(
+        handed = take_over(root, settings.ctc) if is_worker(sys.argv[1:]) else None
+        plan = handed or load_plan(
             root, settings.ctc, only=settings.only, label=settings.label, seeds=settings.seeds
         )
-        dag = cls(plan, settings)
+        dag = cls(plan, settings, given)
         if not is_worker(sys.argv[1:]):
             refuse_other_report(plan)
             dag.date_stale_records()
@@ -296,6 +316,20 @@ class Dag:
             return 0
         return self.resource("decode", name, wildcards)
 
+    def decodes_again(self, wildcards: Any) -> bool:
+        """Whether a measurement will not find the frames of a decode that is current."""
+        point, root = self.point(wildcards), self.plan.root
+        record = root / point.address.folder / "decode.json"
+        is_current = peek_key(record) == point.decode_key
+        return is_current and not frames.are_held(root, point.address, point.formats)
+
+    def measure_resource(self, name: str, wildcards: Any, attempt: int = 1) -> int:
+        """A resource of a measurement: gpu, mem_mb or runtime; those of a decode where needed."""
+        own = {"gpu": 0, "mem_mb": _MEASURE_MB * attempt, "runtime": _MEASURE_MIN}[name]
+        if not self.decodes_again(wildcards):
+            return own
+        return own + self.resource("decode", name, wildcards, attempt)
+
     def weights(self, wildcards: Any) -> list[str]:
         """The record of LPIPS weights, for the family that needs them."""
         return [WEIGHTS_RECORD.as_posix()] if wildcards.family == "perceptual" else []
@@ -311,12 +345,30 @@ class Dag:
         task = self.fit(wildcards) if verb == "fit" else self.point(wildcards)
         return int(task.manifest.resources_of(verb).threads)
 
-    def resource(self, verb: Verb, name: str, wildcards: Any) -> int:
-        """A resource of a verb: gpu, mem_mb, or slots = min(threads, usable cores)."""
-        if name == "slots":
-            return min(self.threads(verb, wildcards), self.slots)
+    def resource(self, verb: Verb, name: str, wildcards: Any, attempt: int = 1) -> int:
+        """A resource of a verb, the harness's own part included.
+
+        Args:
+            verb: fit, encode or decode.
+            name: "slots" = min(threads, cores); "gpu", of those that are here; "mem_mb", more at
+                each attempt; "runtime" in minutes.
+            wildcards: of the job.
+            attempt: 1 for the first.
+        """
         task = self.fit(wildcards) if verb == "fit" else self.point(wildcards)
-        return int(getattr(task.manifest.resources_of(verb), name))
+        stated = task.manifest.resources_of(verb)
+        if name == "slots":
+            return min(stated.threads, self.slots)
+        if name == "gpu":
+            return min(stated.gpu, self.gpus)
+        if name == "mem_mb":
+            return stated.mem_mb * attempt + _HARNESS_MB
+        return math.ceil(stated.runtime_min) + _HARNESS_MIN
+
+    def time_min(self, wildcards: Any) -> int:
+        """Minutes that taking a point's times may last."""
+        verbs: tuple[Verb, ...] = ("decode", "encode")
+        return REPEATS * sum(self.resource(verb, "runtime", wildcards) for verb in verbs)
 
     # ---- records against the plan
 
@@ -352,8 +404,12 @@ class Dag:
 
     # ---- before, after
 
-    def start(self) -> None:
+    def start(self, *, elsewhere: bool) -> None:
         """Check the tools this run needs, and start the process that holds torch and LPIPS.
+
+        Args:
+            elsewhere: whether jobs run on other machines. Those measure LPIPS by themselves, and
+                find the environments of codecs ready, in a cache folder that all machines share.
 
         Raises:
             InvrError: something the chosen conditions need is not here; says what to do.
@@ -366,7 +422,10 @@ class Dag:
         hand_over(self.plan)
         for number in STOP_SIGNALS:
             signal.signal(number, self._stop)
-        if any("perceptual" in point.family_keys for point in self.plan.runnable):
+        if elsewhere:
+            for manifest in {point.manifest for point in self.plan.runnable}:
+                interpreter_of(manifest)
+        elif any("perceptual" in point.family_keys for point in self.plan.runnable):
             self._start_perceptual_server()
 
     def _start_perceptual_server(self) -> None:
@@ -425,11 +484,11 @@ def _unweighted(path: Path) -> bool:
     return any("weights" in each["reasons"].get("lpips", "") for each in measured)
 
 
-def open_dag(root: Path, config: Mapping[str, Any]) -> Dag:
+def open_dag(root: Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> Dag:
     """Enter the run and open its DAG; an error ends Snakemake with a sentence, no traceback."""
     try:
         enter(root)
-        return Dag.open(root, config)
+        return Dag.open(root, config, given)
     except InvrError as error:
         sys.stderr.write(f"invrbench: {error}\n")
         sys.exit(1)

@@ -9,6 +9,7 @@ InvrError
 │   └── RecordError        a record or table under results/ or reports/
 ├── ContractError          the codec did not do what design and manifest promise
 │   ├── LimitError         it was stopped at a limit of time, memory or output
+│   │   └── MemoryLimitError  … of memory; more of it may mend that
 │   └── GpuMemoryError     it wanted more memory than its GPU had
 ├── UnsupportedError       a sound request that this codec or metric does not serve
 ├── ToolError              a program or library this step needs is absent or failed
@@ -59,6 +60,10 @@ class ContractError(InvrError):
 
 class LimitError(ContractError):
     """A codec was stopped at its limit of time, memory or output."""
+
+
+class MemoryLimitError(LimitError):
+    """A codec was stopped at its limit of memory, or killed by the system for want of it."""
 
 
 class GpuMemoryError(ContractError):

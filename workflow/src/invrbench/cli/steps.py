@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from invrbench.cli.common import find_fit, find_point, plan_of, repository
@@ -14,8 +15,9 @@ def _repeat(verb: str, *words: str, ctc: str) -> str:
     return shlex.join(["invrbench", verb, *words, "--ctc", ctc])
 
 
-def _carry_out(arguments: Any, step: Callable[[], None]) -> int:
+def _carry_out(arguments: Any, record: Path, key: str, step: Callable[[], None]) -> int:
     """Do a step with the GPUs it was granted, once more if their memory ran out."""
+    grants.refuse_in_vain(record, key=key, attempt=arguments.attempt)
     with grants.own_devices(arguments.gpus):
         grants.once_more_when_full(step)
     return 0
@@ -42,7 +44,8 @@ def fit(arguments: Any) -> int:
     share_tree(root)
     task = grants.with_memory(task, arguments.attempt)
     repeat = _repeat("fit", str(task.address.folder), ctc=arguments.ctc)
-    return _carry_out(arguments, lambda: execute.fit(root, task, repeat=repeat))
+    record = root / task.address.folder / "fit.json"
+    return _carry_out(arguments, record, task.key, lambda: execute.fit(root, task, repeat=repeat))
 
 
 def encode(arguments: Any) -> int:
@@ -52,7 +55,8 @@ def encode(arguments: Any) -> int:
     share_tree(root)
     point = grants.with_memory(point, arguments.attempt)
     repeat = _repeat("encode", str(point.address.folder), ctc=arguments.ctc)
-    return _carry_out(arguments, lambda: execute.encode(root, point, repeat=repeat))
+    record, key = root / point.address.folder / "encode.json", point.encode_key
+    return _carry_out(arguments, record, key, lambda: execute.encode(root, point, repeat=repeat))
 
 
 def decode(arguments: Any) -> int:
@@ -62,7 +66,8 @@ def decode(arguments: Any) -> int:
     share_tree(root)
     point = grants.with_memory(point, arguments.attempt)
     repeat = _repeat("decode", str(point.address.folder), ctc=arguments.ctc)
-    return _carry_out(arguments, lambda: execute.decode(root, point, repeat=repeat))
+    record, key = root / point.address.folder / "decode.json", point.decode_key
+    return _carry_out(arguments, record, key, lambda: execute.decode(root, point, repeat=repeat))
 
 
 def measure_point(arguments: Any) -> int:
@@ -72,7 +77,13 @@ def measure_point(arguments: Any) -> int:
     share_tree(root)
     point, family = grants.with_memory(point, arguments.attempt), arguments.family
     repeat = _repeat("measure-point", str(point.address.folder), family, ctc=arguments.ctc)
-    return _carry_out(arguments, lambda: execute.measure(root, point, family, repeat=repeat))
+    record = root / point.address.folder / "metrics" / f"{family}.json"
+    return _carry_out(
+        arguments,
+        record,
+        point.family_keys[family],
+        lambda: execute.measure(root, point, family, repeat=repeat),
+    )
 
 
 def time(arguments: Any) -> int:
@@ -82,7 +93,9 @@ def time(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
-    time_point(root, point, repeat=_repeat("time", str(point.address.folder), ctc=arguments.ctc))
+    repeat = _repeat("time", str(point.address.folder), ctc=arguments.ctc)
+    with grants.own_devices(arguments.gpus):
+        time_point(root, grants.with_memory(point, arguments.attempt), repeat=repeat)
     return 0
 
 
@@ -94,7 +107,8 @@ def drift_point(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
-    look_for_run(root, point, read_setting(arguments.setting))
+    with grants.own_devices(arguments.gpus):
+        look_for_run(root, point, read_setting(arguments.setting))
     return 0
 
 

@@ -83,12 +83,15 @@ def interpreter_of(manifest: Manifest) -> Interpreter:
     requirements = manifest.folder / manifest.environment["file"]
     digest = digest_value([md5_file(requirements), sys.version])
     folder = cache_folder() / "venvs" / digest
+    interpreter = Interpreter(folder / "bin" / "python", (folder, Path(sys.base_prefix)))
+    if (folder / "complete").is_file():  # nodes of a cluster need no lock then
+        return interpreter
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{digest}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").is_file():
             _build_venv(folder, requirements, manifest)
-    return Interpreter(folder / "bin" / "python", (folder, Path(sys.base_prefix)))
+    return interpreter
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from invrbench.errors import (
     GpuMemoryError,
     InvrError,
     LimitError,
+    MemoryLimitError,
     StorageError,
     full_disk,
 )
@@ -41,6 +43,7 @@ _OUT_OF_GPU_MEMORY = re.compile(  # what torch and the CUDA libraries print
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED"
     r"|cudaErrorMemoryAllocation|CUDA error: out of memory"
 )
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # the second as shells and bwrap tell it
 _PICKLE_OR_ZIP = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 
 
@@ -146,10 +149,17 @@ def _fail(manifest: Manifest, verb: Verb, outcome: Outcome, log: Path, *, device
         return StorageError(f"{manifest.codec}: {verb} {outcome.failure}; {full_disk(log)}")
     tail = log_tail(log)
     quoted = f"\nIts last lines were:\n{tail}" if tail else "\nIt printed nothing."
-    kind, failure = LimitError if outcome.stopped else ContractError, outcome.failure
-    if device == "cuda" and not outcome.stopped and _OUT_OF_GPU_MEMORY.search(tail):
+    kind, failure = _kind_of(outcome), outcome.failure
+    if device == "cuda" and kind is ContractError and _OUT_OF_GPU_MEMORY.search(tail):
         kind, failure = GpuMemoryError, f"ran out of GPU memory and {failure}"
     return kind(f"{manifest.codec}: {verb} {failure}.{quoted}")
+
+
+def _kind_of(outcome: Outcome) -> type[ContractError]:
+    if outcome.stopped:
+        return MemoryLimitError if "memory limit" in outcome.stopped else LimitError
+    # nobody but the system kills a verb that is within its limits
+    return MemoryLimitError if outcome.exit_status in _KILLED else ContractError
 
 
 def _notes(work: Path) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from invrbench.codec.stopping import is_in_a_run
 from invrbench.digest import digest_value, md5_file, write_json, write_whole
 from invrbench.errors import (
     ContractError,
+    GpuMemoryError,
     InvrError,
+    MemoryLimitError,
     RecordError,
     StorageError,
     storage_error,
@@ -110,6 +112,8 @@ def recorded_failure(path: Path, log: Path, *, key: str, repeat: str) -> Iterato
             "log_tail": log_tail(log),
             "key": key,
             "repeat": repeat,
+            "is_final": isinstance(error, ContractError)
+            and not isinstance(error, MemoryLimitError | GpuMemoryError),
             "machine": machine_label(),
             "end": now(),
         }

@@ -51,6 +51,12 @@ def put(
         shutil.move(video.path, raw)
 
 
+def are_held(root: Path, address: PointAddress, views: Iterable[str]) -> bool:
+    """Whether the decoded frames of all views are here, raw or archived."""
+    suffixes = (".raw", ".mkv")
+    return all(any(_file(root, address, v, s).is_file() for s in suffixes) for v in views)
+
+
 def get(
     root: Path, address: PointAddress, expected: Mapping[str, VideoFormat], space: Path
 ) -> dict[str, RawVideo] | None:

@@ -15,9 +15,10 @@ from typing import TypeVar
 
 from invrbench.codec import sandbox
 from invrbench.codec.manifest import VERBS, Resources
-from invrbench.errors import GpuMemoryError
+from invrbench.errors import ContractError, GpuMemoryError
 from invrbench.results.execute import DEVICE_VARIABLE
 from invrbench.results.plan import Fit, Point
+from invrbench.results.records import failure_of
 
 Task = TypeVar("Task", Fit, Point)
 Result = TypeVar("Result")
@@ -57,6 +58,21 @@ def with_memory(task: Task, attempt: int) -> Task:
         held = task.manifest.resources_of(verb)
         more[verb] = replace(held, mem_mb=held.mem_mb * attempt)
     return replace(task, manifest=replace(task.manifest, resources=more))
+
+
+def refuse_in_vain(record: Path, *, key: str, attempt: int) -> None:
+    """Stop a later attempt at a step that failed for another want than memory.
+
+    Args:
+        record: that the step would write.
+        key: of the step.
+        attempt: 1 for the first.
+
+    Raises:
+        ContractError: with the reason of the attempt before.
+    """
+    if attempt > 1 and (reason := failure_of(record, key, is_final=True)) is not None:
+        raise ContractError(f"{reason} Another attempt would end the same way.")
 
 
 @contextmanager

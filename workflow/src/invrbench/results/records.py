@@ -107,13 +107,18 @@ def read_usable_record(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def failure_of(path: Path, key: str) -> str | None:
-    """Why the step whose record would be at ``path`` failed, if it failed under this key."""
+def failure_of(path: Path, key: str, *, is_final: bool = False) -> str | None:
+    """Why the step whose record would be at ``path`` failed, if it failed under this key.
+
+    ``is_final`` asks for failures alone that more memory, or a later time, would not mend.
+    """
     try:
         failed = json.loads(path.with_suffix(".failed.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     if not isinstance(failed, dict) or failed.get("key") != key:
+        return None
+    if is_final and not failed.get("is_final"):
         return None
     return str(failed.get("reason") or "no reason recorded")
 

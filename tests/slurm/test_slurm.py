@@ -1,0 +1,199 @@
+"""A run on a cluster: the tables of one machine, and jobs that come back."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from clone import ENCODE, Bench
+from invrbench.results.points import VOLATILE
+
+pytestmark = pytest.mark.usefixtures("slurm")
+
+PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
+# This cluster keeps no accounts and has no GPU; its files are seen at once.
+HERE = (
+    "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
+    "--latency-wait", "10", "--resources", "gpu=0", "slots=1",
+)  # fmt: skip
+CONDITIONS = """
+schema: 1
+name: reduced
+title: "A still and a clip, anchors and a fit"
+budget: seconds
+families: [picture, ffmpeg]
+headline: {anchor: hevc, metrics: [psnr_y_db]}
+anchors: [hevc]
+bd_metrics: [psnr_y_db]
+grids:
+  hevc: {qp: [32, 42]}
+  coin: {fit: [l5w30], qp: [-48, -42]}
+tests:
+  - sequences: [bikes-tiny]
+    configurations: [ai]
+    codecs: [hevc, coin]
+  - sequences: [bunny-mini@0+4]
+    configurations: [ld]
+    codecs: [hevc]
+"""
+MARKED = """
+import json, os, sys, time
+with open({mark!r}, "a") as file:
+    file.write(f"{{os.getpid()}}\\n")
+starts = len(open({mark!r}).readlines())
+{first}
+"""
+SLEEPS = "if starts == 1: time.sleep(600)"
+WANTS_MB = "held = bytearray(os.urandom(1 << 20) * {mb}); time.sleep(6)"
+BREAKS = "sys.exit('this codec is broken')"
+PATIENCE_SECONDS = 400.0
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return [
+            {name: cell for name, cell in row.items() if name not in VOLATILE}
+            for row in csv.DictReader(file, delimiter="\t")
+        ]
+
+
+def run_on_slurm(bench: Bench, ctc: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return bench.command("snakemake", *PROFILE, "all", "--config", f"ctc={ctc}", *HERE, *words)
+
+
+def test_tables_of_a_cluster_are_those_of_one_machine(tmp_path: Path) -> None:
+    here, there = Bench(tmp_path / "here"), Bench(tmp_path / "there")
+    for bench in (here, there):
+        (bench.root / "ctc" / "reduced.yaml").write_text(CONDITIONS)
+    on_slurm = run_on_slurm(there, "reduced")
+    assert on_slurm.returncode == 0, on_slurm.stdout + on_slurm.stderr
+    assert (on_slurm.stdout + on_slurm.stderr).count("submitted with SLURM jobid") == 16
+    local = here.run_all("reduced")
+    assert local.returncode == 0, local.stdout + local.stderr
+    for name in ("points.tsv", "bd.tsv"):
+        ours, theirs = (rows(each.root / "reports/reduced" / name) for each in (here, there))
+        assert ours
+        assert theirs == ours
+    assert {row["status"] for row in rows(there.root / "reports/reduced/points.tsv")} == {"ok"}
+    assert there.planned("reduced") == {}
+
+
+class Trouble:
+    """A bench of quantisers, some of which meet trouble at their first start."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.marks = bench.root / "marks"
+        self.marks.mkdir()
+
+    def add(self, codec: str, first: str, *, mem_mb: int = 4000) -> None:
+        """A codec whose encode leaves a line at each start, and does ``first`` before its work."""
+        mark = MARKED.format(mark=str(self.marks / codec), first=first)
+        extra = f"[resources.encode]\nmem_mb = {mem_mb}\nruntime_min = 10"
+        grid = "bits = [3]"
+        self.bench.add_codec(codec, grid=grid, encode=mark + ENCODE, extra=extra)
+
+    def starts(self, codec: str) -> list[int]:
+        """Process ids of the codec's encodes so far."""
+        mark = self.marks / codec
+        return [int(line) for line in mark.read_text().split()] if mark.is_file() else []
+
+    def logs(self) -> str:
+        """What Slurm kept of the jobs that failed."""
+        found = (self.bench.root / "results/.slurm").rglob("*.log")
+        return "\n".join(path.read_text(errors="replace") for path in found)
+
+
+def until(is_so: Callable[[], object], run: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert run.poll() is None, run.communicate()[0]
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.5)
+
+
+def job_of(codec: str) -> str:
+    told = subprocess.run(
+        ["squeue", "--noheader", "--states=running", "--format=%i %k"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return next(line.split()[0] for line in told.stdout.splitlines() if f"_{codec}_" in line)
+
+
+def verb_above(pid: int) -> psutil.Process:
+    """The harness's process above a codec's."""
+    return next(p for p in psutil.Process(pid).parents() if "encode" in p.cmdline())
+
+
+def start_on_slurm(bench: Bench, ctc: str, *words: str) -> "subprocess.Popen[str]":
+    command = [*PROFILE, "all", "--config", f"ctc={ctc}", *HERE, *words]
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *command],
+        cwd=bench.root,
+        env=bench.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_jobs_come_back_from_kills_and_want_of_memory_and_not_from_their_own_mistakes(
+    tmp_path: Path,
+) -> None:
+    trouble = Trouble(Bench(tmp_path / "bench"))
+    trouble.bench.add_codec("base", role="anchor", configuration="ai", grid="bits = [2, 3]")
+    trouble.add("cancelled", SLEEPS)
+    trouble.add("killed", SLEEPS)
+    trouble.add("hungry", WANTS_MB.format(mb=300), mem_mb=200)
+    trouble.add("bloated", WANTS_MB.format(mb=1300))
+    trouble.add("broken", BREAKS)
+    codecs = ("cancelled", "killed", "hungry", "bloated", "broken")
+    trouble.bench.add_conditions("bad", "base", *codecs)
+
+    run = start_on_slurm(trouble.bench, "bad", "--set-resources", "encode:mem_mb=1000*attempt")
+    until(lambda: trouble.starts("cancelled"), run)
+    subprocess.run(["scancel", job_of("cancelled")], check=True)
+    until(lambda: trouble.starts("killed"), run)
+    verb_above(trouble.starts("killed")[0]).send_signal(signal.SIGKILL)
+    told, _ = run.communicate(timeout=900)
+
+    assert run.returncode == 1, told  # one codec is broken
+    starts = {codec: len(trouble.starts(codec)) for codec in codecs}
+    assert starts == {"cancelled": 2, "killed": 2, "hungry": 2, "bloated": 2, "broken": 1}, told
+    points = {row["codec"]: row for row in rows(trouble.bench.root / "reports/bad/points.tsv")}
+    status = {codec: points[codec]["status"] for codec in ("base", *codecs)}
+    assert status == {**dict.fromkeys(("base", *codecs), "ok"), "broken": "failed"}, told
+    assert "exited with status 1" in points["broken"]["reason"]
+    logs = trouble.logs()
+    assert "hungry: encode was stopped at its memory limit of 200 MB" in logs
+    assert "Another attempt would end the same way" in logs
+    assert "exceeded memory limit" in logs  # Slurm's words
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_takes_its_jobs_out_of_the_queue(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    trouble = Trouble(Bench(tmp_path / "bench"))
+    trouble.bench.add_codec("base", role="anchor", configuration="ai", grid="bits = [2]")
+    trouble.add("slow", SLEEPS)
+    trouble.bench.add_conditions("bad", "base", "slow")
+    run = start_on_slurm(trouble.bench, "bad")
+    until(lambda: trouble.starts("slow"), run)
+    os.kill(run.pid, number)
+    told, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert "stopped. The same command goes on from here" in told
+    end = time.monotonic() + 60
+    while psutil.pid_exists(trouble.starts("slow")[0]):
+        assert time.monotonic() < end, "the codec of a stopped run goes on"
+        time.sleep(0.5)
+    done = run_on_slurm(trouble.bench, "bad")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(trouble.starts("slow")) == 2
