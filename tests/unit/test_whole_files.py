@@ -1,5 +1,7 @@
 """Files appear whole or not at all, and what a killed writer leaves can be told."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 from invrbench.digest import PARTIAL, is_abandoned, write_whole, written_whole
 from invrbench.errors import StorageError
+from invrbench.results.hold import hold_tree
 
 WRITER = """
 import sys, time
@@ -110,3 +113,16 @@ def test_nothing_waits_for_a_writer(tmp_path: Path) -> None:
         start = time.monotonic()
     assert time.monotonic() - start < 30
     assert path.read_text() == "one"
+
+
+def test_a_file_system_without_locks_takes_files_but_no_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write_whole(tmp_path / "report.tsv", "x")
+    assert (tmp_path / "report.tsv").read_text() == "x"
+    with pytest.raises(StorageError, match="locks no files"):
+        hold_tree(tmp_path)

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -13,6 +14,7 @@ from typing import IO, Any
 
 from invrbench.errors import raise_storage_error
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
 PARTIAL = ".part"  # how names of files end that are being written
 _CHUNK = 1 << 20
 _STEM_BYTES = 200  # of a file's name, which has at most 255, in the name of its partial one
@@ -129,11 +131,20 @@ def _begin(path: Path) -> tuple[int, Path]:
 
 
 def claim(handle: int, path: Path) -> bool:
-    """Lock an open file while it is open; False if another has it, or if its path went away."""
+    """Lock an open file while it is open; False if another has it, or if its path went away.
+
+    Where a file system has no locks it is claimed all the same; no run clears up there.
+    """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
         return os.path.samestat(os.fstat(handle), path.stat())
-    except (BlockingIOError, FileNotFoundError):
+    except FileNotFoundError:
         return False
 
 

@@ -4,7 +4,6 @@
 it ends.
 """
 
-import errno
 import fcntl
 import os
 import tempfile
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from invrbench.codec.stopping import is_in_a_run
+from invrbench.digest import NO_LOCKS
 from invrbench.errors import BusyError, StorageError, raise_storage_error
 from invrbench.results import paths
 from invrbench.results.records import now
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _WRITTEN = (paths.RESULTS, Path("reports"))
 _held: list[IO[str]] = []  # open for the life of the process
 
@@ -30,11 +29,9 @@ def hold_tree(root: Path) -> None:
         BusyError: another run or a verb holds it; says who.
         StorageError: nothing can be written there.
     """
-    file = _opened(root)
     for folder in _WRITTEN:
         _try_to_write(root / folder)
-    if not _lock(file, fcntl.LOCK_EX):
-        raise BusyError(f"{_why_not(file)}; wait for it to end, or end it.")
+    file = _locked(root, fcntl.LOCK_EX)
     file.truncate(0)
     file.write(f"process {os.getpid()}, since {now()}")
     file.flush()
@@ -49,7 +46,7 @@ def share_tree(root: Path) -> None:
         StorageError: nothing can be written there.
     """
     if not is_in_a_run():
-        _held.append(_shared_file(root))
+        _held.append(_locked(root, fcntl.LOCK_SH))
 
 
 @contextmanager
@@ -59,27 +56,30 @@ def without_runs(root: Path) -> Iterator[None]:
     Raises:
         BusyError, StorageError: as :func:`share_tree`.
     """
-    with _shared_file(root):
+    with _locked(root, fcntl.LOCK_SH):
         yield
 
 
-def _shared_file(root: Path) -> IO[str]:
+def _locked(root: Path, kind: int) -> IO[str]:
     file = _opened(root)
-    if not _lock(file, fcntl.LOCK_SH):
-        file.seek(0)
-        raise BusyError(
-            f"a run holds {paths.RESULTS}/ ({file.read().strip() or 'it just started'}) and may be "
-            "at this very step; wait for it to end, or end it."
-        )
-    return file
+    try:
+        if _lock(file, kind):
+            return file
+        raise BusyError(f"{_why_not(file, kind)}; wait for it to end, or end it.")
+    except BaseException:
+        file.close()
+        raise
 
 
-def _why_not(file: IO[str]) -> str:
+def _why_not(file: IO[str], kind: int) -> str:
     """Who holds the tree: the run that wrote its number into the file, or verbs that share it."""
-    if _lock(file, fcntl.LOCK_SH):
+    if kind == fcntl.LOCK_EX and _lock(file, fcntl.LOCK_SH):
         return f"{paths.RESULTS}/ is being written by a verb that someone typed"
     file.seek(0)
-    return f"another run holds {paths.RESULTS}/: {file.read().strip() or 'it just started'}"
+    holder = file.read().strip() or "it just started"
+    if kind == fcntl.LOCK_EX:
+        return f"another run holds {paths.RESULTS}/: {holder}"
+    return f"a run holds {paths.RESULTS}/ ({holder}) and may be at this very step"
 
 
 def _opened(root: Path) -> IO[str]:
@@ -109,7 +109,7 @@ def _lock(file: IO[str], kind: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno in _NO_LOCKS:
+        if error.errno in NO_LOCKS:
             raise StorageError(
                 f"the file system of {paths.RESULTS}/ locks no files ({error.strerror}); two runs "
                 "could write one tree. Use one that does, e.g. mount NFS without `nolock`."
