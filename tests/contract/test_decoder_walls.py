@@ -1,6 +1,9 @@
 """Decode sees its bitstream and declared files, and nothing else."""
 
+import ctypes
+import errno
 import os
+import platform
 import shutil
 import socket
 import sys
@@ -226,6 +229,13 @@ def test_no_variable_of_the_user_reaches_fit_and_encode(
     assert [verdict.mark for verdict in verdicts.values()] == [PASSED, PASSED]
 
 
+@pytest.mark.parametrize("level", ["bubblewrap", "unshare"], indirect=True)
+def test_ffmpeg_decodes_inside_walls_wherever_it_is_installed(level: Level, judge) -> None:
+    verdicts = judge(REPOSITORY / "anchors" / "avc", only=("decode", "isolation"))
+    assert verdicts["decode"].mark == PASSED
+    assert verdicts["isolation"].reason == level
+
+
 @needs_walls
 @pytest.mark.skipif(not Path("/proc/sysvipc/shm").exists(), reason="needs System V shared memory")
 def test_shared_memory_of_encode_is_gone_from_decode(judge, tmp_path: Path) -> None:
@@ -249,9 +259,40 @@ def test_shared_memory_of_encode_is_gone_from_decode(judge, tmp_path: Path) -> N
     assert verdicts["decode"].reason.endswith("\n-1 2")  # ENOENT
 
 
-def _remove_segment(key: int) -> None:
-    import ctypes
+_ADD_KEY, _KEYCTL, _SETPERM, _READ, _UNLINK, _USER_KEYRING = 248, 250, 5, 11, 9, -4
 
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs x86-64's numbers of system calls")
+@pytest.mark.parametrize("level", ["bubblewrap", "unshare"], indirect=True)
+def test_what_encode_leaves_in_the_kernels_keyring_is_out_of_reach(
+    level: Level, clip: RawVideo, tmp_path: Path
+) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = libc.syscall(_ADD_KEY, b"user", b"invrbench-test", b"weights", 7, _USER_KEYRING)
+    if key < 0:
+        pytest.skip("needs a kernel with keyrings")
+    folder = shutil.copytree(CODECS / "peek", tmp_path / "keyring")
+    (folder / "decode.py").write_text(
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "held = ctypes.create_string_buffer(9)\n"
+        f"print(libc.syscall({_KEYCTL}, {_READ}, {key}, held, 9), ctypes.get_errno())\n"
+        "try:\n    print(open('/proc/keys').read() or 'empty')\n"
+        "except OSError as error:\n    print(error.strerror)\n"
+        "raise SystemExit(7)\n"
+    )
+    (tmp_path / "bitstream.bin").write_text("x")
+    try:
+        assert libc.syscall(_KEYCTL, _SETPERM, key, 0x3F3F0000) == 0
+        with workspace(tmp_path) as space, pytest.raises(ContractError, match="status 7"):
+            decode(folder, tmp_path / "bitstream.bin", clip, space)
+    finally:
+        libc.syscall(_KEYCTL, _UNLINK, key, _USER_KEYRING)
+    lines = (tmp_path / "decode.log").read_text().splitlines()
+    assert lines[0] == f"-1 {errno.ENOSYS}"
+    assert lines[1] in ("Permission denied", "empty", "No such file or directory")
+
+
+def _remove_segment(key: int) -> None:
     libc = ctypes.CDLL(None)
     libc.shmctl(libc.shmget(key, 4096, 0o600), 0, None)  # IPC_RMID
 

@@ -262,12 +262,13 @@ def _decode_mounts(
     read_only = set(interpreter.prefixes)
     if "ffmpeg" in manifest.tools:
         read_only.add(find_ffmpeg().path)
-    system = Path("/usr")
+    usr = Path("/usr")
+    shown = read_only | {usr}  # what lies below one of them is there with it
     return sandbox.Mounts(
         code=folder / "code",
         bitstream=folder / "bitstream.bin",
         work=folder / "work",
-        read_only=tuple(sorted(p for p in read_only if p != system and system not in p.parents)),
+        read_only=tuple(sorted(p for p in read_only - {usr} if not shown & {*p.parents})),
         devices=sandbox.cuda_devices() if device == "cuda" else (),
     )
 

@@ -6,12 +6,16 @@ either wall a program has no capability, not even where the harness runs as root
 or change its root could take the wall down.
 """
 
+import errno
 import functools
 import os
+import platform
 import re
 import shlex
 import shutil
+import struct
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +27,22 @@ NOT_ISOLATED = "not isolated"
 LIMIT_VARIABLE = "INVRBENCH_SANDBOX"  # names the strongest level to use, for tests and odd hosts
 INSIDE = Path("/job")
 
+_KEYS = "/proc/keys"
+# machine: its number in <linux/audit.h>, the system calls from add_key to keyctl
+_KEY_CALLS = {"x86_64": (0xC000003E, 248, 250), "aarch64": (0xC00000B7, 217, 219)}
+# A program in Python: put the filter of the first argument around oneself, become the others.
+_INSTALL = """
+import ctypes, os, sys
+filter = bytes.fromhex(sys.argv[1])
+held = ctypes.create_string_buffer(filter, len(filter))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+program = Program(len(filter) // 8, ctypes.addressof(held))
+libc = ctypes.CDLL(None, use_errno=True)
+if filter and libc.prctl(22, 2, ctypes.byref(program), 0, 0):  # PR_SET_SECCOMP, its filter mode
+    sys.exit(f"seccomp: {os.strerror(ctypes.get_errno())}")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/alternatives")
 _MEMORY_BYTES = 1 << 30  # of each file system in memory: nobody counts them as the program's own
@@ -66,8 +86,32 @@ def cuda_driver() -> str:
     return found[1] if found else ""
 
 
+def _without_keys() -> bytes:
+    """A filter of system calls: those on keys are unknown, as are all of another word size.
+
+    Keys are no name space: what encode leaves in the user's keyring any later process can read.
+    The filter is a program for the kernel's packet filter, see seccomp(2); empty on machines whose
+    numbers are not listed.
+    """
+    if platform.machine() not in _KEY_CALLS:
+        return b""
+    architecture, first, last = _KEY_CALLS[platform.machine()]
+    load, equal, at_least, above, give = 0x20, 0x15, 0x35, 0x25, 0x06
+    program = (
+        (load, 0, 0, 4),  # the architecture
+        (equal, 0, 4, architecture),
+        (load, 0, 0, 0),  # the number of the call
+        (at_least, 2, 0, 0x40000000),  # x32
+        (at_least, 0, 2, first),
+        (above, 1, 0, last),
+        (give, 0, 0, 0x00050000 | errno.ENOSYS),
+        (give, 0, 0, 0x7FFF0000),  # allowed
+    )
+    return b"".join(struct.pack("<HBBI", *each) for each in program)
+
+
 def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
-    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    words = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     for name in _SYSTEM:
         path = Path(name)
         if path.is_symlink():
@@ -80,6 +124,8 @@ def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
     words += ["--proc", "/proc", "--dev", "/dev"]
     for name in ("/tmp", "/dev/shm"):
         words += ["--size", str(_MEMORY_BYTES), "--tmpfs", name]
+    if Path(_KEYS).exists():
+        words += ["--ro-bind", "/dev/null", _KEYS]
     for path in mounts.read_only:
         words += ["--ro-bind", str(path), str(path)]
     for path in mounts.devices:
@@ -90,7 +136,12 @@ def _bubblewrap(mounts: Mounts, argv: Sequence[str]) -> list[str]:
     words += ["--ro-bind", str(mounts.bitstream), str(mounts.inside / "bitstream.bin")]
     words += ["--bind", str(mounts.work), str(mounts.inside / "work")]
     words += ["--remount-ro", "/dev", "--remount-ro", "/"]
-    return [*words, "--chdir", str(mounts.inside / "work"), "--", *argv]
+    words += ["--chdir", str(mounts.inside / "work"), "--", *argv]
+    filtered = "".join(f"\\0{byte:03o}" for byte in _without_keys())
+    if not filtered:
+        return ["bwrap", *words]
+    pipe = 'printf %b "$0" | exec bwrap --seccomp 9 "$@" 9<&0 </dev/null'
+    return ["/bin/sh", "-c", pipe, filtered, *words]
 
 
 def _bind(source: Path, target: str, *, writable: bool = False) -> list[str]:
@@ -122,12 +173,12 @@ def _unshare(mounts: Mounts, argv: Sequence[str]) -> list[str]:
     lines += _bind(mounts.bitstream, str(mounts.inside / "bitstream.bin"))
     lines += _bind(mounts.work, str(mounts.inside / "work"), writable=True)
     lines += ['mkdir -p "$R"/proc "$R"/tmp "$R"/dev/shm', 'mount -t proc proc "$R"/proc']
+    lines += [f'mount --bind /dev/null "$R"{_KEYS}'] if Path(_KEYS).exists() else []
     inner = f"cd {shlex.quote(str(mounts.inside / 'work'))} && exec {shlex.join(argv)}"
     powerless = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
-    lines.append(
-        f'exec "$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)" "$R" {powerless} '
-        f"/bin/sh -c {shlex.quote(inner)}"
-    )
+    lines.append('CHROOT="$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)"')
+    install = shlex.join([sys.executable, "-I", "-c", _INSTALL, _without_keys().hex()])
+    lines.append(f'exec {install} "$CHROOT" "$R" {powerless} /bin/sh -c {shlex.quote(inner)}')
     spaces = ["--user", "--map-root-user", "--mount", "--net", "--ipc", "--pid", "--fork"]
     return ["unshare", *spaces, "--kill-child", "sh", "-c", "\n".join(lines)]
 
