@@ -1,5 +1,6 @@
 """What the Snakefile asks: targets, inputs, keys and resources. The only door between the two."""
 
+import logging
 import math
 import os
 import signal
@@ -80,6 +81,7 @@ def enter(root: Path) -> None:
             profile = ["--workflow-profile", str(root / PROFILE)]
             sys.stdout.flush()
             os.execv(sys.executable, [sys.executable, "-m", "snakemake", *profile, *argv])
+    logging.raiseExceptions = False  # Snakemake's log on a full disk must not bury its sentence
     if not _LOOK_ONLY & set(argv):
         hold_tree(root)
 

@@ -126,8 +126,8 @@ def require(plan: Plan) -> None:
         for name in ("torch", "nncodec"):
             if importlib.util.find_spec(name) is None:
                 lacks.append(f"the proposals on inrkit need {name}: pip install {name}")
-    results = plan.root / paths.RESULTS
-    if shutil.disk_usage(results if results.is_dir() else plan.root).free < _LEAST_DISK_BYTES:
-        raise full_disk(results)
+    for place in (plan.root / paths.RESULTS, plan.root):
+        if place.is_dir() and shutil.disk_usage(place).free < _LEAST_DISK_BYTES:
+            raise full_disk(place)
     if lacks:
         raise ToolError("this run cannot start:\n- " + "\n- ".join(lacks))
