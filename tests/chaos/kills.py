@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 from clone import REPOSITORY, Bench
 from invrbench.digest import digest_tree, md5_file
 from invrbench.errors import RecordError
+from invrbench.results.fitting import FINISHED
 from invrbench.results.points import VOLATILE
 from invrbench.results.records import read_record
 
@@ -266,6 +267,7 @@ def leftovers(root: Path) -> list[str]:
     """Files and folders of a finished run that only served to make others."""
     results, reports = root / "results", root / "reports"
     found = [*results.glob(".jobs/*"), *results.glob(".frames/*"), *results.rglob("checkpoint*")]
+    found += results.rglob(FINISHED)
     hidden = (path for top in (results, reports) for path in top.rglob(".*"))
     kept = {".jobs", ".frames", ".sources", ".lock", ".plan", ".md5", ".weights"}
     found += [path for path in hidden if path.name not in kept]
@@ -326,18 +328,26 @@ class Fits:
         self.folders = [folder for folder in folders if "fits" in folder.parts]
         self.tally = tally
         self.open: dict[Path, _Interrupted] = {}
+        self.done: dict[Path, float] = {}  # finished models, and when their logs ended
 
     def struck(self, finished: Iterable[Path]) -> None:
         """Note how every fit stands right after a kill; ``finished`` had a record before it."""
         for folder in self.folders:
             log = folder / "fit.log"
-            if folder in finished or not log.is_file() or (folder / "fit.json").is_file():
+            if any((folder / name).is_file() for name in ("fit.json", FINISHED)):
+                self.done.setdefault(folder, log.stat().st_mtime)
+            if folder in self.done or folder in finished or not log.is_file():
                 continue
             held = any((folder / "checkpoint").glob("*.pt"))
             self.open[folder] = _Interrupted(log, time.time(), _steps(log)[1], held)
 
     def look(self) -> None:
-        """See whether an interrupted fit has gone on, and from where."""
+        """See whether an interrupted fit has gone on, and from where; a finished one must not."""
+        for folder, ended in list(self.done.items()):
+            log = folder / "fit.log"
+            if log.is_file() and log.stat().st_mtime > ended:
+                del self.done[folder]
+                self.tally.retrained += 1
         for folder, was in list(self.open.items()):
             if not was.log.is_file() or was.log.stat().st_mtime <= was.at:
                 continue
@@ -547,7 +557,7 @@ def main() -> None:
         tally = siege.endure(arguments.kills, lambda line: print(line, flush=True))  # noqa: T201
         sys.stdout.write("\n".join(tally.lines()) + f"\n{time.monotonic() - start:.0f} s\n")
         sys.stdout.flush()
-    sys.exit(1 if tally.faults or tally.begun_again else 0)
+    sys.exit(1 if tally.faults or tally.begun_again or tally.retrained else 0)
 
 
 if __name__ == "__main__":

@@ -22,4 +22,4 @@ def test_a_run_killed_again_and_again_ends_in_the_tables_of_an_undisturbed_one(
     tally = siege.endure(wanted)
     sys.stdout.write("\n".join(tally.lines()))
     assert tally.kills.total() == wanted
-    assert tally.faults == [] and tally.begun_again == []
+    assert tally.faults == [] and tally.begun_again == [] and tally.retrained == 0
