@@ -16,6 +16,7 @@ from invrbench.results.paths import LOCK
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(hold, "_held", [])
     monkeypatch.delenv(ENTERED_VARIABLE, raising=False)
+    monkeypatch.setenv(hold.RUN_VARIABLE, "")  # put back after hold_tree has set it
     (tmp_path / LOCK).parent.mkdir()
     return tmp_path
 

@@ -6,18 +6,23 @@ it ends.
 
 import fcntl
 import os
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from invrbench.codec.stopping import is_in_a_run
+from invrbench.codec.stopping import ENTERED_VARIABLE, is_in_a_run
 from invrbench.digest import NO_LOCKS
 from invrbench.errors import BusyError, StorageError, raise_storage_error
 from invrbench.results import paths
 from invrbench.results.records import now
 
+RUN_VARIABLE = "INVRBENCH_RUN"  # names the run a process belongs to, as results/.lock does
+_LOOK_SECONDS = 10.0
 _WRITTEN = (paths.RESULTS, Path("reports"))
 _held: list[IO[str]] = []  # open for the life of the process
 
@@ -32,14 +37,19 @@ def hold_tree(root: Path) -> None:
     for folder in _WRITTEN:
         _try_to_write(root / folder)
     file = _locked(root, fcntl.LOCK_EX)
+    name = f"process {os.getpid()}, since {now()}"
     file.truncate(0)
-    file.write(f"process {os.getpid()}, since {now()}")
+    file.write(name)
     file.flush()
     _held.append(file)
+    os.environ[RUN_VARIABLE] = name
 
 
 def share_tree(root: Path) -> None:
     """Keep runs away while a verb typed by hand writes; other verbs may write beside it.
+
+    A verb of a run does not outlive it: where its parent is not the run, as on another machine,
+    nothing tells it of the run's end, and it ends when another run holds the tree.
 
     Raises:
         BusyError: a run holds the tree; says which.
@@ -47,6 +57,28 @@ def share_tree(root: Path) -> None:
     """
     if not is_in_a_run():
         _held.append(_locked(root, fcntl.LOCK_SH))
+    elif RUN_VARIABLE in os.environ and os.environ[ENTERED_VARIABLE] != str(os.getppid()):
+        own = os.environ[RUN_VARIABLE]
+        if _is_succeeded(root, own):
+            raise BusyError(
+                f"the run that asked for this ({own}) has ended, and another holds "
+                f"{paths.RESULTS}/, which does it anew."
+            )
+        threading.Thread(target=_end_when_succeeded, args=(root, own), daemon=True).start()
+
+
+def _is_succeeded(root: Path, own: str) -> bool:
+    """Whether the lock names another run; while it is written it names none."""
+    try:
+        return (root / paths.LOCK).read_text(encoding="utf-8").strip() not in ("", own)
+    except OSError:
+        return False
+
+
+def _end_when_succeeded(root: Path, own: str) -> None:
+    while not _is_succeeded(root, own):
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
