@@ -358,11 +358,11 @@ def test_newer_schema_says_to_update(packed: Path, tmp_path: Path) -> None:
         (lambda v: v.update(codec="../x"), "codec is '../x'"),
         (lambda v: v.update(kind="recipe"), "is not that of a package"),
         (lambda v: v["points"][0].update(psnr_y_db="31.2"), "expected a number or null"),
-        (lambda v: v["anchors"][0].update(bpp=10**400), "expected a number or null"),
+        (lambda v: v["anchors"][0].update(bpp=10**400), "more than 300 digits"),
         (lambda v: v["anchors"][0].update(bpp=True), "expected a number or null"),
         (lambda v: v["points"][0].update(view_set=["x"]), "is no text and no number"),
         (lambda v: v.update(proponent="bell \x07"), "holds control characters"),
-        (lambda v: v.update(proponent="half \ud800"), "holds control characters"),
+        (lambda v: v.update(proponent="half \ud800"), "half of a surrogate pair"),
         (lambda v: v["conditions"]["value"].update(headline=[]), "headline"),
     ],
 )

@@ -1,6 +1,5 @@
 """What companies bring to a merge: packages, reports, results trees, bare tables, verdicts."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,12 @@ from invrbench.compare.merge import Contribution
 from invrbench.ctc.names import LABEL_PATTERN
 from invrbench.digest import md5_file
 from invrbench.errors import InputError, RecordError
-from invrbench.report.given import Given, read_given
+from invrbench.report.given import Given, read_given, read_verdict
 from invrbench.report.info import CodecInfo, RunInfo, with_versions
 from invrbench.results.package import Package, read_package
 
 Kind = Literal["package", "report", "results", "bare table"]
 
-CROSSCHECK = "crosscheck"
-CROSSCHECK_SCHEMA = 1
 _TESTED = ("proposal",)
 
 
@@ -102,9 +99,9 @@ def _read_contribution(path: Path, ctc: str) -> Brought:
 
 def _split(points: Iterable[Point], own: str = "") -> tuple[tuple[Point, ...], tuple[Point, ...]]:
     """Points of methods and those of anchors; controls and published curves are no contribution."""
-    held = [point for point in points if own == full_codec(point) or point["role"] in _TESTED]
-    held = [point for point in held if point["role"] != "anchor"]
-    anchors = {point_key(p): p for p in points if p["role"] == "anchor"}
+    held = [point for point in points if own == full_codec(point) or point.get("role") in _TESTED]
+    held = [point for point in held if point.get("role") != "anchor"]
+    anchors = {point_key(p): p for p in points if p.get("role") == "anchor"}
     return tuple(held), tuple(anchors.values())
 
 
@@ -279,21 +276,4 @@ def check_merge_label(label: str) -> str:
 def _read_check(path: Path) -> CheckRecord:
     if not path.is_file():
         raise RecordError(f"{path.name} does not exist; name what `invrbench crosscheck` wrote.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path.name} cannot be read: {error}.") from None
-    if not isinstance(value, dict) or value.get("kind") != CROSSCHECK:
-        raise RecordError(
-            f"{path.name} is no record of a cross-check; name the crosscheck.json that "
-            "`invrbench crosscheck` writes."
-        )
-    if value.get("schema") != CROSSCHECK_SCHEMA:
-        raise RecordError(
-            f"{path.name} has schema {value.get('schema')!r}; this version reads "
-            f"{CROSSCHECK_SCHEMA}. Update invrbench and try again."
-        )
-    lacking = [name for name in ("codec", "package", "points", "short") if name not in value]
-    if lacking:
-        raise RecordError(f"{path.name} lacks {', '.join(lacking)}; ask for it again.")
-    return CheckRecord(path.name, value)
+    return CheckRecord(path.name, read_verdict(path, path.name))

@@ -1,14 +1,12 @@
 """What a cross-check found: sentences, tables, workbook, document, and a record to send back."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from invrbench.digest import write_json, write_whole
-from invrbench.errors import RecordError
 from invrbench.report.cells import Table, to_tsv
 from invrbench.report.content import Report
 from invrbench.report.crosscheck_tables import (
@@ -28,6 +26,7 @@ from invrbench.report.crosscheck_words import (
     sentence,
     short,
 )
+from invrbench.report.given import CROSSCHECK, CROSSCHECK_SCHEMA, read_verdict
 from invrbench.report.info import RunInfo
 from invrbench.report.sheets.base import Book
 from invrbench.report.sheets.tables import set_widths, write_table
@@ -35,8 +34,6 @@ from invrbench.results.paths import CROSSCHECKS
 from invrbench.results.reencode import Again
 from invrbench.results.verdicts import DIFFERS, FAILED, NOT_CHECKED, VERDICTS, Checked
 
-SCHEMA = 1
-KIND = "crosscheck"
 UNNAMED = "a cross-checker who gave no name"
 _WIDE = 12  # columns that fit on a small sheet
 _FILLS = {DIFFERS: "#FCE4D6", FAILED: "#FCE4D6", NOT_CHECKED: "#F2F2F2"}
@@ -57,8 +54,8 @@ def write_crosscheck(folder: Path, check: Crosscheck) -> str:
 def to_json(check: Crosscheck) -> dict[str, Any]:
     """The cross-check as a record that the proponent's report and a merge read."""
     return {
-        "schema": SCHEMA,
-        "kind": KIND,
+        "schema": CROSSCHECK_SCHEMA,
+        "kind": CROSSCHECK,
         "codec": check.package.codec,
         "conditions": {"name": check.package.conditions, "digest": check.package.conditions_digest},
         "package": {
@@ -204,7 +201,7 @@ def read_verdicts(
     """
     found: dict[str, list[str]] = {}
     for path in sorted((folder / CROSSCHECKS).glob("*.json")):
-        record = _read_record(path)
+        record = read_verdict(path, f"{CROSSCHECKS}/{path.name}")
         by = f" ({record['by']})" if record.get("by") else ""
         told = str(record["short"]) if points is None else _still_true(record, points)
         found.setdefault(str(record["codec"]), []).append(f"{told}{by}")
@@ -224,22 +221,3 @@ def _still_true(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) 
     if others:
         return f"of other bitstreams ({others} of {len(checked)} changed since)"
     return str(record["short"])
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    where = f"{CROSSCHECKS}/{path.name}"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is not JSON ({error}); ask for it again.") from None
-    if not isinstance(value, dict) or value.get("kind") != KIND:
-        raise RecordError(
-            f"{where} is no record of a cross-check; put the crosscheck.json that "
-            "`invrbench crosscheck` writes there."
-        )
-    if value.get("schema") != SCHEMA or not {"codec", "short"} <= set(value):
-        raise RecordError(
-            f"{where} has schema {value.get('schema')!r}; this version reads {SCHEMA}. Update "
-            "invrbench."
-        )
-    return value

@@ -1,6 +1,5 @@
 """Reports and tables that a person names: read back, checked, and never believed blindly."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,10 +9,13 @@ from invrbench.compare.curves import Point, full_codec, normalised
 from invrbench.compare.table import read_points
 from invrbench.digest import md5_file
 from invrbench.errors import RecordError
+from invrbench.outside import parse_json, shortened
 from invrbench.report.info import CodecInfo, RunInfo
 from invrbench.schema import check_structure
 
 SCHEMA = 1
+CROSSCHECK = "crosscheck"  # kind and schema of the records that cross-checkers send back
+CROSSCHECK_SCHEMA = 1
 # Parts of run.json that are objects of their own, or that only the report itself needs.
 _OWN = {"codecs", "sequences", "figures", "findings", "headline_metrics", "drift"}
 
@@ -76,8 +78,8 @@ def shown_path(path: Path) -> str:
 
 def _read_run(path: Path, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(path.read_bytes())
+    except ValueError as error:
         raise RecordError(f"{where}: run.json cannot be read: {error}.") from None
     schema = value.get("schema") if isinstance(value, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
@@ -89,8 +91,32 @@ def _read_run(path: Path, where: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is no number")
+def read_verdict(path: Path, where: str) -> dict[str, Any]:
+    """What a cross-checker sent back: the content of a crosscheck.json.
+
+    Args:
+        path: an existing file.
+        where: what messages call it.
+
+    Raises:
+        RecordError: it is no such record, or one of another version.
+    """
+    try:
+        value = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise RecordError(f"{where} cannot be read: {error}; ask for it again.") from None
+    if not isinstance(value, dict) or value.get("kind") != CROSSCHECK:
+        raise RecordError(
+            f"{where} is no record of a cross-check; name the crosscheck.json that "
+            "`invrbench crosscheck` writes."
+        )
+    if value.get("schema") != CROSSCHECK_SCHEMA:
+        raise RecordError(
+            f"{where} has schema {shortened(value.get('schema'))}; this version reads "
+            f"{CROSSCHECK_SCHEMA}. Update invrbench and try again."
+        )
+    check_structure(value, "crosscheck", where=where, error=RecordError)
+    return dict(value)
 
 
 def info_of(value: Mapping[str, Any]) -> RunInfo:
