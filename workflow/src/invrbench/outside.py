@@ -5,6 +5,7 @@ for which it would compute a number of a billion digits, lists in lists until th
 Nothing here raises another error than ``ValueError``, whose message is the end of a sentence.
 """
 
+import csv
 import json
 import math
 import re
@@ -40,6 +41,15 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError(f"it has more than {MOST_DEPTH} levels") from None
     refuse_odd(value)
     return value
+
+
+def object_in(path: Path) -> dict[str, Any]:
+    """The object that a file of our own holds; empty if it is absent or was damaged."""
+    try:
+        value = parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def refuse_odd(value: Any) -> None:
@@ -117,6 +127,41 @@ def frame_rate(value: Any) -> Fraction:
     if divisor and not Fraction(divisor):
         raise ValueError(f"{shortened(value)} divides by zero")
     return Fraction(number) / Fraction(divisor or 1)
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Columns and rows of a tab-separated table; absent cells at the end of a line are empty.
+
+    Raises:
+        ValueError: not UTF-8, no table, or a line with more cells than columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", restval="")
+            columns = tuple(reader.fieldnames or ())
+            rows = []
+            for row in reader:
+                if None in row:
+                    raise ValueError(f"line {reader.line_num} has more cells than columns")
+                rows.append(dict(row))
+    except (OSError, csv.Error) as error:
+        raise ValueError(str(error)) from None
+    return columns, rows
+
+
+def finite(text: str) -> float:
+    """The finite number that a cell holds.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{shortened(text)} is no number")
+    return value
 
 
 def is_file(path: Path) -> bool:

@@ -143,16 +143,24 @@ class PathMap:
                     "which does not exist; correct the path or bring the file"
                 )
         for root in self.roots:
-            folders = [root, *sorted(root.iterdir())] if root.is_dir() else []
+            folders = _folders(root)
             for path in (folder / name for name in names for folder in folders):
                 if exists(path):
                     return path, None
-        absent = [str(root) for root in self.roots if not root.is_dir()]
+        absent = [str(root) for root in self.roots if not _folders(root)]
         return None, (
             f"source not on this machine: put {names[0]} into a folder listed under `roots` in "
             f"{self.origin}, or name its path there as `{sequence}: /path/to/file`"
             + (f" (no such folder: {', '.join(absent)})" if absent else "")
         )
+
+
+def _folders(root: Path) -> list[Path]:
+    """A root and what lies right below it; nothing if it is no folder that can be read."""
+    try:
+        return [root, *sorted(root.iterdir())]
+    except (OSError, ValueError):
+        return []
 
 
 def load_paths(repository: Path) -> PathMap:

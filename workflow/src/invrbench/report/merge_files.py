@@ -1,6 +1,5 @@
 """What a merge leaves: a workbook, tables, Markdown, in a folder that belongs to its label."""
 
-import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from invrbench.compare.table import (
 )
 from invrbench.digest import write_json, write_whole
 from invrbench.errors import InputError
+from invrbench.outside import object_in
 from invrbench.report.cells import (
     Table,
     to_markdown,
@@ -117,11 +117,7 @@ def refuse_other(folder: Path, label: str) -> None:
 
 
 def _label_in(folder: Path) -> str:
-    try:
-        value = json.loads((folder / "merge.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(value.get("label", "")) if isinstance(value, dict) else ""
+    return str(object_in(folder / "merge.json").get("label", ""))
 
 
 def write_merge(folder: Path, merged: MergedReport) -> None:

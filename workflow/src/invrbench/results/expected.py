@@ -6,7 +6,6 @@ has a row as well: its digests are those of all views, its PSNR is that of the f
 test views where they are rendered.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from invrbench.codec.manifest import Manifest
 from invrbench.digest import write_whole
 from invrbench.errors import ManifestError
+from invrbench.outside import finite, is_file, read_table, shortened
 from invrbench.results.plan import Plan
 from invrbench.results.records import read_usable_record
 from invrbench.video.ffmpeg import find_ffmpeg
@@ -62,20 +62,27 @@ def read_expected(manifest: Manifest) -> dict[Place, dict[str, str]]:
     """The folder's table of expected points; empty if it has none.
 
     Raises:
-        ManifestError: the table is named but absent, or lacks a column.
+        ManifestError: the table is named but absent, lacks a column, or holds what is no number.
     """
     name = manifest.claims.get("expected")
     if name is None:
         return {}
     path = manifest.folder / name
-    if not path.is_file():
+    if not is_file(path):
         raise ManifestError(f"{manifest.path}: [claims].expected names {name!r}, which is absent.")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        lacking = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
+    try:
+        columns, rows = read_table(path)
+        lacking = sorted(set(COLUMNS) - set(columns))
         if lacking:
             raise ManifestError(f"{manifest.path}: {name} lacks the column {', '.join(lacking)}.")
-        return {_place(row): row for row in reader}
+        for row in rows:
+            if finite(row["bitstream_bytes"]) < 1 or finite(row["psnr_y_db"] or "0") < 0:
+                raise ValueError(f"a point of {shortened(row['sequence'])} has no size or quality")
+    except ValueError as error:
+        raise ManifestError(
+            f"{manifest.path}: {name} cannot be used ({error}); `invrbench expect` writes it anew."
+        ) from None
+    return {_place(row): row for row in rows}
 
 
 def find_drifts(manifest: Manifest, rows: Iterable[Row], version: str) -> list[Drift]:
@@ -88,7 +95,7 @@ def find_drifts(manifest: Manifest, rows: Iterable[Row], version: str) -> list[D
             continue
         same = all(row[name] == held[name] for name in ("bitstream_md5", "decoded_md5"))
         if not same:
-            rate = 100 * (row["bitstream_bytes"] / int(held["bitstream_bytes"]) - 1)
+            rate = 100 * (row["bitstream_bytes"] / float(held["bitstream_bytes"]) - 1)
             psnr = float(row["psnr_y_db"] or 0) - float(held["psnr_y_db"] or 0)
             drifts.append(Drift(place, rate, psnr, held["ffmpeg_version"], version))
     return drifts

@@ -3,14 +3,13 @@
 It is measured once per sequence and kept beside the source's record, under a key of its own.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from invrbench.digest import digest_value, write_json
 from invrbench.errors import SourceMissing
 from invrbench.metrics.families import FAMILIES, family_digest
+from invrbench.outside import object_in
 from invrbench.results import paths
 from invrbench.results.plan import Plan, Point
 from invrbench.results.points import VIEW_COLUMNS, Row
@@ -66,19 +65,11 @@ def _own(root: Path, sequence: str, prepared: Prepared, views: Sequence[str]) ->
     """By view: its own value or the reason why it has none; measured if not held already."""
     path = root / paths.SOURCES / f"{sequence}.motion.json"
     key = digest_value([prepared.md5, family_digest(FAMILY), list(views)])
-    held = _held(path)
+    held = object_in(path)
     if held.get("key") != key:
         held = {"key": key, "views": {view: _measured(prepared, view) for view in views}}
         write_json(path, held)
     found: Mapping[str, Row] = held["views"]
-    return found
-
-
-def _held(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
     return found
 
 

@@ -1,6 +1,5 @@
 """The table of points: one row per expected point, whatever became of it."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -10,8 +9,9 @@ from typing import Any
 from invrbench.codec.manifest import Manifest
 from invrbench.codec.sandbox import told_level
 from invrbench.digest import digest_value
-from invrbench.errors import RecordError
+from invrbench.errors import ManifestError, RecordError
 from invrbench.metrics.families import FAMILIES, RENDER, VIEW
+from invrbench.outside import finite, read_table
 from invrbench.results import paths
 from invrbench.results.drift import drift_text, drifts_of
 from invrbench.results.places import without_places
@@ -323,8 +323,20 @@ def mean_name(sequence_class: str) -> str:
     return f"{MEAN_OF}{sequence_class}"
 
 
-def _number(text: str) -> float | None:
-    return float(text) if text.strip() else None
+def _published_table(manifest: Manifest) -> list[dict[str, str]]:
+    try:
+        return read_table(manifest.folder / "points.tsv")[1]
+    except ValueError as error:
+        raise ManifestError(f"{manifest.path}: points.tsv is no table: {error}.") from None
+
+
+def _number(manifest: Manifest, column: str, text: str) -> float | None:
+    try:
+        return finite(text) if text.strip() else None
+    except ValueError as error:
+        raise ManifestError(
+            f"{manifest.path}: points.tsv: in {column}, {error}; leave the cell empty."
+        ) from None
 
 
 def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
@@ -336,30 +348,29 @@ def _published_rows(plan: Plan, manifest: Manifest) -> list[Row]:
     names = {sequence for sequence, _ in held}
     names |= {mean_name(sequence_class) for sequence_class in held.values()}
     rows = []
-    with (manifest.folder / "points.tsv").open(encoding="utf-8", newline="") as file:
-        for raw in csv.DictReader(file, delimiter="\t"):
-            sequence = raw.get("sequence") or mean_name(raw.get("class") or "")
-            if sequence not in names:
-                continue
-            row: Row = dict.fromkeys(COLUMNS)
-            for column, text in raw.items():
-                if column in METRICS or column in RATES or column in COSTS:
-                    row[column] = _number(text or "")
-                elif column in COLUMNS:
-                    row[column] = text
-            row |= {
-                "conditions": plan.conditions.name,
-                "track": row["track"] or "video",
-                "sequence": sequence,
-                "class": row["class"] or held.get((sequence, raw.get("cut") or ""), ""),
-                "codec": manifest.id,
-                "variant": "",
-                "role": "published",
-                "configuration": row["configuration"] or "any",
-                "seed": 0,
-                "status": "published",
-                "origin": raw.get("source") or manifest.paper,
-                "reason": raw.get("convention") or "",
-            }
-            rows.append(row)
+    for raw in _published_table(manifest):
+        sequence = raw.get("sequence") or mean_name(raw.get("class") or "")
+        if sequence not in names:
+            continue
+        row: Row = dict.fromkeys(COLUMNS)
+        for column, text in raw.items():
+            if column in METRICS or column in RATES or column in COSTS:
+                row[column] = _number(manifest, column, text)
+            elif column in COLUMNS:
+                row[column] = text
+        row |= {
+            "conditions": plan.conditions.name,
+            "track": row["track"] or "video",
+            "sequence": sequence,
+            "class": row["class"] or held.get((sequence, raw.get("cut") or ""), ""),
+            "codec": manifest.id,
+            "variant": "",
+            "role": "published",
+            "configuration": row["configuration"] or "any",
+            "seed": 0,
+            "status": "published",
+            "origin": raw.get("source") or manifest.paper,
+            "reason": raw.get("convention") or "",
+        }
+        rows.append(row)
     return rows

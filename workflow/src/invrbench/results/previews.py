@@ -5,7 +5,6 @@ frame of every view and an x–t slice (the middle row over time). ``index.json`
 the md5 of the frames that they show, so that previews of other frames are never taken for these.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from invrbench.digest import write_json, write_whole
 from invrbench.errors import SourceMissing
 from invrbench.metrics.colour import rgb_rows
+from invrbench.outside import object_in
 from invrbench.results import paths
 from invrbench.results.sources import load_source
 from invrbench.video.format import RawVideo, VideoFormat
@@ -128,12 +128,16 @@ def write_previews(folder: Path, videos: Mapping[str, RawVideo], *, md5: str) ->
 
 def read_previews(folder: Path, md5: str) -> Previews | None:
     """The previews in ``folder`` if they show the frames of this md5, else None."""
+    index = object_in(folder / "index.json")
+    if (index.get("schema"), index.get("md5")) != (SCHEMA, md5):
+        return None
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+        return _previews(index, folder)
+    except (KeyError, TypeError, ValueError, AttributeError):  # of a damaged one
         return None
-    if not isinstance(index, dict) or (index.get("schema"), index.get("md5")) != (SCHEMA, md5):
-        return None
+
+
+def _previews(index: dict[str, Any], folder: Path) -> Previews:
     views = {
         view: ViewPreviews(
             {int(number): str(name) for number, name in held["frames"].items()},
@@ -143,7 +147,7 @@ def read_previews(folder: Path, md5: str) -> Previews | None:
     }
     return Previews(
         folder=folder,
-        md5=md5,
+        md5=str(index["md5"]),
         width=int(index["width"]),
         height=int(index["height"]),
         shrink=int(index["shrink"]),

@@ -1,6 +1,5 @@
 """Records: what was run, on what, with what result. A record is the truth about its artefact."""
 
-import json
 import os
 import platform
 import re
@@ -12,6 +11,7 @@ from typing import Any
 from invrbench import __version__
 from invrbench.digest import digest_value, write_json
 from invrbench.errors import RecordError
+from invrbench.outside import object_in, parse_json
 
 SCHEMA = 1
 STALE_TIME = 1  # seconds after the epoch: older than every input, so Snakemake runs the job again
@@ -81,11 +81,11 @@ def read_record(path: Path) -> dict[str, Any] | None:
             by hand.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes())
         seal = _seal(record) if isinstance(record, dict) else ""
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(
             f"{path} is not JSON of finite numbers ({error}); delete it and rerun."
         ) from None
@@ -112,11 +112,8 @@ def failure_of(path: Path, key: str, *, is_final: bool = False) -> str | None:
 
     ``is_final`` asks for failures alone that more memory, or a later time, would not mend.
     """
-    try:
-        failed = json.loads(path.with_suffix(".failed.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    if not isinstance(failed, dict) or failed.get("key") != key:
+    failed = object_in(path.with_suffix(".failed.json"))
+    if failed.get("key") != key:
         return None
     if is_final and not failed.get("is_final"):
         return None

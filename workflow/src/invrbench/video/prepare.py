@@ -1,13 +1,13 @@
 """The raw file that codecs see: written whole or used in place, with its md5 and its standing."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from invrbench.digest import digest_value, md5_file, write_json, written_whole
 from invrbench.errors import SequenceError
+from invrbench.outside import object_in
 from invrbench.video.readers import raw_frame_count, read_frames
 from invrbench.video.sources import ResolvedSource
 from invrbench.video.steps import Frames, first_frame, steps_to_json, transform
@@ -116,8 +116,8 @@ def _whole_md5(resolved: ResolvedSource, cache: Path | None) -> str:
     path = resolved.file.require()
     is_one = not resolved.file.has_pictures
     note = cache / f"{_cache_key(resolved, path)}.json" if cache and is_one else None
-    if note is not None and note.is_file():
-        return str(json.loads(note.read_text(encoding="utf-8"))["md5"])
+    if note is not None and (held := object_in(note)).get("md5"):
+        return str(held["md5"])
     if resolved.file.is_raw and not resolved.steps:
         found = md5_file(path)
     else:

@@ -1,6 +1,7 @@
 """Frames of any source as raw bytes, one frame in memory at a time."""
 
 import re
+import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from invrbench.errors import SequenceError, ToolError
 from invrbench.video import y4m
 from invrbench.video.ffmpeg import find_ffmpeg
-from invrbench.video.format import VideoFormat
+from invrbench.video.format import MOST_SIDE, VideoFormat
 from invrbench.video.pictures import raw_frame
 from invrbench.video.sources import PICTURE_SUFFIXES, SourceFile
 from invrbench.video.steps import BoxAverage, transform
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     Samples: TypeAlias = NDArray[Any]
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEAD = struct.Struct(">8sI4sII")  # mark, length and kind of the first chunk, sides
 # what ffmpeg calls layouts that repack into ours without a change of value
 SAME_SAMPLES = {
     "yuv420p": ("yuv420p", "yuvj420p"),
@@ -216,6 +219,8 @@ def read_picture(path: Path, *, allow_alpha: bool = False) -> "Samples":
     """
     import cv2
 
+    if path.suffix.lower() == ".png":
+        _refuse_damaged_png(path)
     try:
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # it says that it is larger than OpenCV takes
@@ -231,6 +236,38 @@ def read_picture(path: Path, *, allow_alpha: bool = False) -> "Samples":
     codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
     samples: Samples = cv2.cvtColor(picture, codes[channels])
     return samples
+
+
+def _refuse_damaged_png(path: Path) -> None:
+    """Refuse a PNG whose chunks do not fill it, or that is beyond what is served.
+
+    OpenCV makes room for as many bytes as a chunk says it has: a damaged length of four bytes
+    costs gigabytes and seconds.
+
+    Source: ISO/IEC 15948 (PNG), clauses 5.2 and 5.3; 11.2.2 (IHDR).
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_PNG_HEAD.size)
+        if len(head) < _PNG_HEAD.size or not head.startswith(_PNG):
+            raise SequenceError(f"{path.name} cannot be read as a picture; it is no PNG.")
+        _, length, kind, width, height = _PNG_HEAD.unpack(head)
+        if kind != b"IHDR" or max(width, height) > MOST_SIDE:
+            raise SequenceError(
+                f"{path.name} cannot be read as a picture of {width}x{height}; at most {MOST_SIDE} "
+                "pixels a side are served."
+            )
+        end = len(_PNG)
+        while kind != b"IEND":
+            end += length + 12  # with its length, kind and checksum
+            file.seek(end)
+            told = file.read(8)
+            if end > size or len(told) < 8:
+                raise SequenceError(
+                    f"{path.name} cannot be read as a picture: it ends within a chunk; export it "
+                    "again."
+                )
+            length, kind = struct.unpack(">I4s", told)
 
 
 def _pictures(paths: list[Path], declared: VideoFormat) -> Iterator[bytes]:

@@ -3,12 +3,12 @@
 Results are read here and nowhere else in the page; without a plan it is made without them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from invrbench.outside import object_in
 from invrbench.results import previews
 from invrbench.results.places import without_places
 from invrbench.results.plan import Plan, Point
@@ -108,16 +108,8 @@ def _failures(root: Path, point: Point) -> tuple[Failure, ...]:
     """What the steps of a point left that failed with the keys that are expected of them."""
     found = []
     for path, key in point.records.items():
-        record = _json(root / path.with_name(f"{path.stem}.failed.json"))
+        record = object_in(root / path.with_name(f"{path.stem}.failed.json"))
         if record.get("key") == key:
             texts = (str(record.get(name, "")) for name in ("reason", "log_tail", "repeat"))
             found.append(Failure(path.stem, *(without_places(text, root) for text in texts)))
     return tuple(found)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
