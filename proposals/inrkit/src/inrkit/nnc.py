@@ -42,6 +42,7 @@ _UNARY_LENGTH_MINUS1 = 10
 _MAX_VALUES = 1 << 28
 _MAX_AXES = 8
 _MAX_PREFIX = 32  # zeros before an Exp-Golomb number
+_MOST_VALUES_PER_BYTE = 2048  # zeros alone take a byte per 780 values, however many they are
 _MAX_BYTES_PER_VALUE = 10  # 12 flags, a 32-bit prefix and 31 bits of remainder
 _DIGITS = string.digits + string.ascii_lowercase
 _SET = int(hls.NnrUnitType.NNR_MPS)
@@ -327,7 +328,10 @@ def _read_units(data: bytes) -> list[_Unit]:
                 parameters[kind] = header
             position += size
     except _BROKEN_HEADER as error:
-        raise BitstreamError(f"NNC payload: broken at byte {position} of {len(data)}") from error
+        raise BitstreamError(
+            f"NNC payload: broken at byte {position} of {len(data)} ({error}); the file is damaged, "
+            "or of another encoder"
+        ) from error
     if not units or sum(unit.values for unit in units) > _MAX_VALUES:
         raise BitstreamError(f"NNC payload: holds no tensors, or more than {_MAX_VALUES} values")
     return units
@@ -396,6 +400,8 @@ def _as_unit(header: dict[str, Any], parameter_set: dict[str, Any], payload: byt
     shape = tuple(int(n) for n in header["tensor_dimensions"])
     if odd or not shape or 0 in shape:
         raise ValueError("a coding tool or shape that encode_tensors never uses")
+    if math.prod(shape) > _MOST_VALUES_PER_BYTE * (len(payload) + 1):
+        raise ValueError(f"{len(payload)} bytes cannot hold the values of a tensor {shape}")
     return _Unit(
         name=header["topology_elem_id"],
         shape=shape,
