@@ -54,9 +54,10 @@ class Outcome:
         """Why this is no success, or None."""
         if self.stopped:
             return self.stopped
-        if self.exit_status < 0:
-            name = signal.Signals(-self.exit_status).name
-            return f"was ended by signal {name}"
+        # walls, like a shell, tell of a signal inside by a status above 128
+        number = -self.exit_status if self.exit_status < 0 else self.exit_status - 128
+        if number in set(signal.Signals):
+            return f"was ended by signal {signal.Signals(number).name}"
         if self.exit_status:
             return f"exited with status {self.exit_status}"
         return None
