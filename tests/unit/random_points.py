@@ -209,7 +209,10 @@ def tables(draw: st.DrawFn) -> Points:
     codecs += [("paper", {"status": "published"})] * draw(st.booleans())
     codecs += [("store", {"configuration": "any"})]
     for sequence in chosen:
+        lacks = draw(st.sampled_from((None, None, None, "avc", "hevc", "hnerv")))
         for codec, fields in codecs:
+            if codec == lacks:
+                continue
             for views in ("train", "test") if sequence[2] == "scene" else ("",):
                 pairs = draw(curves())
                 made = curve_points(sequence, codec, pairs, view_set=views, **fields)

@@ -217,6 +217,22 @@ def test_overall_is_the_mean_over_sequences_and_not_over_classes() -> None:
     assert (overall["n_used"], overall["n_total"]) == (3, 3)
 
 
+def test_a_sequence_without_the_anchor_counts_among_those_left_out() -> None:
+    raw = []
+    for name, codecs in (("A", "ab"), ("B", "a"), ("C", "")):
+        parts = [anchor(codec, M33_ANCHOR) for codec in codecs]
+        for part in (*parts, line("t", M33_ANCHOR)):
+            raw += [each | {"sequence": name, "class": name.lower()} for each in part]
+    rows = bd_rows(normalised(raw), metrics=PSNR)
+    found = {
+        row["anchor"]: (row["bd_rate_percent"], row["n_used"], row["n_total"], row["reason"])
+        for row in rows_of(rows, test="t", anchor_configuration=STRONGEST, **{"class": OVERALL})
+    }
+    assert found == {"a": (0, 2, 3, "2 of 3: no-anchor"), "b": (0, 1, 3, "1 of 3: no-anchor")}
+    one(rows, test="t", anchor="b", anchor_configuration=STRONGEST, **{"class": "a"})
+    assert not rows_of(rows, test="t", anchor="b", **{"class": "b"})  # nothing to be the mean of
+
+
 def test_names_that_begin_alike_are_not_mixed() -> None:
     raw = []
     for name, share in (("RaceHorses", 1.5), ("RaceHorsesC", 0.5)):

@@ -351,7 +351,12 @@ def _mean_of_seeds(members: Sequence[Row], count: int) -> Row:
 
 
 def _means(rows: Sequence[Row], headline_metric: str) -> list[Row]:
-    """Class and overall means: of sequences' BD values, never of pooled curves."""
+    """Class and overall means: of sequences' BD values, never of pooled curves.
+
+    Where an anchor lacks a sequence of the tested codec, its mean is over fewer than the codec
+    has, and counts that sequence among those left out. Means of one configuration of several
+    are over the sequences that have it.
+    """
     strongest = strongest_configurations(rows, headline_metric)
     groups: dict[tuple[str, ...], list[Row]] = {}
     fields = ("view_set", "configuration", "anchor", "test", "curve", "seed", "metric", "method")
@@ -365,13 +370,33 @@ def _means(rows: Sequence[Row], headline_metric: str) -> list[Row]:
                 strongest.get((row["anchor"], tested_curve(row))) == row["anchor_configuration"]
             ):
                 groups.setdefault((scope, STRONGEST, *key), []).append(row)
+    expected = _expected_sequences(rows)
     means = []
     for (scope, configuration, *names), members in groups.items():
         mean = dict(zip(fields, names, strict=True))
         mean |= {"sequence": "", "class": scope, "anchor_configuration": configuration}
+        everything = expected[(scope, *(mean[name] for name in _TESTED))]
+        held = {row["sequence"] for row in members}
+        if configuration in (STRONGEST, mean["configuration"]):
+            members = members + [row for name, row in everything.items() if name not in held]
         means.append(mean | _mean(members))
     order = {id(row): index for index, row in enumerate(means)}
     return sorted(means, key=lambda row: (row["class"] == OVERALL, order[id(row)]))
+
+
+_TESTED = ("view_set", "configuration", "test", "curve", "seed")
+
+
+def _expected_sequences(rows: Iterable[Row]) -> dict[tuple[str, ...], dict[str, Row]]:
+    """By scope and tested codec: its sequences, each with a row as an absent anchor leaves it."""
+    absent: Row = {"status": "none", "bd_rate_percent": None, "overlap": None}
+    found: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        why = "no-anchor" if row["anchor"] else row["reason"]
+        for scope in (row["class"], OVERALL):
+            sequences = found.setdefault((scope, *(row[name] for name in _TESTED)), {})
+            sequences.setdefault(row["sequence"], row | absent | {"reason": why})
+    return found
 
 
 def _mean(members: Sequence[Row]) -> Row:
