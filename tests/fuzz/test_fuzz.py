@@ -107,10 +107,13 @@ def test_a_damaged_file_neither_ends_nor_holds_up_the_c_code_that_reads_it(name:
     assert fuzz.replay(name, [*seeds, *inputs]) == []
 
 
-@pytest.mark.parametrize("name", TARGETS)
-def test_what_once_broke_a_reader_does_so_no_more(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in TARGETS if found(name)])
+def test_what_once_broke_a_reader_does_so_no_more(name: str, tmp_path: Path) -> None:
     inputs = [path.read_bytes() for path in found(name)]
-    assert fuzz.replay(name, inputs) == []
+    if TARGETS[name].is_native:
+        assert fuzz.replay(name, inputs) == []
+    else:
+        assert {hold(name, data, tmp_path) for data in inputs} <= {True, False}
 
 
 @needs_atheris
