@@ -48,8 +48,10 @@ def check(arguments: Any) -> int:
     """Run the conformance suite of codec folders; exit 1 if any check fails."""
     from invrbench.codec.conformance import FAILED, check_folder
     from invrbench.codec.footage import Archive
+    from invrbench.codec.stopping import follow_the_run
     from invrbench.results.execute import device_for
 
+    follow_the_run()
     root = repository()
     folders = _folders(root, arguments.codecs)
     counts: Counter[str] = Counter()
