@@ -366,9 +366,19 @@ class Fits:
 
 
 class Siege:
-    """A bench under fire."""
+    """A bench under fire.
 
-    def __init__(self, place: Path, *, conditions: str, seed: int) -> None:
+    Args:
+        place: a folder to be made.
+        conditions: what the bench runs, a file under ctc/.
+        seed: of the kills.
+        tell: called with a line after each complete run, and at each fault.
+    """
+
+    def __init__(
+        self, place: Path, *, conditions: str, seed: int, tell: Callable[[str], object] = str
+    ) -> None:
+        self.tell = tell
         self.bench = Bench(place / "bench")
         self.root = self.bench.root.resolve()
         shutil.copytree(
@@ -402,19 +412,14 @@ class Siege:
     def _tables(self) -> dict[str, Rows]:
         return {name: table(self.root / "reports/siege" / name) for name in TABLES}
 
-    def endure(self, kills: int, tell: Callable[[str], object] = str) -> Tally:
-        """Run from nothing to a complete report, again and again, under ``kills`` kills.
-
-        Args:
-            kills: how many in all.
-            tell: called with a line after each complete run.
-        """
+    def endure(self, kills: int) -> Tally:
+        """Run from nothing to a complete report, again and again, under ``kills`` kills."""
         while self.tally.kills.total() < kills:
             for name in ("results", "reports", ".snakemake"):
                 shutil.rmtree(self.root / name)
             self.tally.runs += 1
             self._endure_one(min(KILLS_PER_RUN, kills - self.tally.kills.total()))
-            tell("; ".join(itertools.islice(self.tally.lines(), 4)))
+            self.tell("; ".join(itertools.islice(self.tally.lines(), 4)))
         return self.tally
 
     def _endure_one(self, kills: int) -> None:
@@ -535,6 +540,12 @@ class Siege:
 
     def _fault(self, sentence: str) -> None:
         self.tally.faults.append(f"kill {self.tally.kills.total()}: {sentence}")
+        self.tell(self.tally.faults[-1])
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -547,16 +558,14 @@ def main() -> None:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
     with tempfile.TemporaryDirectory(prefix="siege-") as name:
         place = arguments.keep or Path(name)
-        siege = Siege(place, conditions=LONG, seed=seed)
-        sys.stdout.write(f"seed {seed}\n")
+        siege = Siege(place, conditions=LONG, seed=seed, tell=_print)
+        _print(f"seed {seed}")
         start = time.monotonic()
         siege.run_undisturbed()
-        sys.stdout.write(f"undisturbed: {time.monotonic() - start:.0f} s\n")
-        sys.stdout.flush()
+        _print(f"undisturbed: {time.monotonic() - start:.0f} s")
         start = time.monotonic()
-        tally = siege.endure(arguments.kills, lambda line: print(line, flush=True))  # noqa: T201
-        sys.stdout.write("\n".join(tally.lines()) + f"\n{time.monotonic() - start:.0f} s\n")
-        sys.stdout.flush()
+        tally = siege.endure(arguments.kills)
+        _print("\n".join(tally.lines()) + f"\n{time.monotonic() - start:.0f} s")
     sys.exit(1 if tally.faults or tally.begun_again or tally.retrained else 0)
 
 

@@ -114,8 +114,8 @@ def drift_point(arguments: Any) -> int:
 
 def report(arguments: Any) -> int:
     """Write tables, plots and workbook of a run."""
+    follow_the_run()  # before seconds are spent on imports
     from invrbench.report.run import write_run_report
 
-    follow_the_run()
     write_run_report(plan_of(arguments), partial=arguments.partial)
     return 0

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from types import FrameType
 
 from invrbench.codec.process import die_with_parent
@@ -23,13 +24,27 @@ def follow_the_run() -> None:
     """Inside a run, die with it; typed by hand, live as long as it takes.
 
     A signal that asks for the end unwinds this process: what it started ends, its folders go.
+
+    Raises:
+        KeyboardInterrupt: the run was killed before the kernel could be asked to tell of it.
     """
     if is_in_a_run():
         die_with_parent()
+        if _is_left_alone():
+            raise KeyboardInterrupt
         _take_along()
     if threading.current_thread() is threading.main_thread():
         for number in STOP_SIGNALS:
             signal.signal(number, _unwind)
+
+
+def _is_left_alone() -> bool:
+    """Whether the parent is no Snakemake process: the one that started this has ended."""
+    try:
+        words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+    except OSError:
+        return False  # no Linux, or not to be seen
+    return b"snakemake" not in words
 
 
 def _take_along() -> None:
