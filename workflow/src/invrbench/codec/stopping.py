@@ -56,6 +56,7 @@ def _take_along() -> None:
     """
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # it writes from a terminal's background now
     reading, writing = os.pipe()
     guard = subprocess.Popen(
         ["sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(os.getpid())],
