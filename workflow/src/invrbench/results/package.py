@@ -207,12 +207,12 @@ def _content(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
 
 def _look_through(archive: zipfile.ZipFile, where: str) -> tuple[frozenset[str], str]:
     """Names of the files inside its one folder, and that folder's name."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if not _is_folder(entry)]
     if len(entries) > MAX_MEMBERS:
         raise RecordError(f"{where} holds {len(entries)} files; at most {MAX_MEMBERS} are taken.")
     for entry in archive.infolist():
         _refuse_kind(entry, where)
-        _refuse_name(entry.filename.rstrip("/") if entry.is_dir() else entry.filename, where)
+        _refuse_name(entry.filename.rstrip("/") if _is_folder(entry) else entry.filename, where)
     _refuse_size(entries, where)
     _refuse_twice(entries, where)
     folders = {entry.filename.partition("/")[0] for entry in entries}
@@ -224,6 +224,11 @@ def _look_through(archive: zipfile.ZipFile, where: str) -> tuple[frozenset[str],
             "archive made by `invrbench pack`."
         )
     return names, folder
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    """What ``entry.is_dir()`` says, of an entry without a name as well."""
+    return entry.filename.endswith("/")
 
 
 def _refuse_kind(entry: zipfile.ZipInfo, where: str) -> None:
