@@ -860,6 +860,62 @@ def _read_record(data: bytes, folder: Path) -> None:
         assert read_record(path) is not None
 
 
+_CHAIN = ("encode.json", "decode.json", "metrics/picture.json")
+
+
+def _sealed() -> list[bytes]:
+    return _files(*(f"tests/fuzz/seeds/{Path(name).stem}.record.json" for name in _CHAIN))
+
+
+@target("point-records", _sealed, "json")
+def _read_point(data: bytes, folder: Path) -> None:
+    """A sealed record of any content, in the place of one of those behind a point's row."""
+    from invrbench.compare.curves import normalised
+    from invrbench.compare.table import write_table
+    from invrbench.results.points import COLUMNS, point_rows
+    from invrbench.results.records import write_record
+
+    records = dict(zip(_CHAIN, map(json.loads, _sealed()), strict=True))
+    keys = {name: str(record["key"]) for name, record in records.items()}
+    value = _json_table(data)
+    replaced = {"decode": _CHAIN[1], "measure": _CHAIN[2]}.get(str(value.get("kind")), _CHAIN[0])
+    records[replaced] = value | {"key": keys[replaced]}
+    place = folder / "p"
+    for name, record in records.items():
+        plain = {key: each for key, each in record.items() if key not in ("digest", "schema")}
+        try:
+            write_record(place / name, plain)
+        except ValueError:  # of NaN, which no record holds
+            return
+    _put(place, "bitstream.bin", bytes(json.loads(_sealed()[0])["bitstream_bytes"]))
+    rows = point_rows(*_point(folder, keys))
+    assert [row["status"] in ("ok", "failed", "stale") for row in rows] == [True]
+    assert all(row["status"] == "ok" or row["reason"] for row in rows)
+    write_table(folder / "points.tsv", normalised(rows), COLUMNS)
+
+
+def _point(folder: Path, keys: dict[str, str]) -> tuple[Any, Any]:
+    """A plan and its only point, as far as rows need them."""
+    from invrbench.ctc.sequences import SequenceRef
+    from invrbench.video.format import VideoFormat
+
+    layout = VideoFormat("rgb24", 16, 8, Fraction(1), 1)
+    manifest = SimpleNamespace(codec="c", id="c", variant="", role="proposal", curves={})
+    point = SimpleNamespace(
+        address=SimpleNamespace(
+            folder=Path("p"), sequence="s", configuration="any", rate_point="q1", seed=0
+        ),
+        ref=SequenceRef("s"), manifest=manifest, sequence_class="x", fit=None,
+        source=SimpleNamespace(track="video", format=layout, coded_pixels=layout.pixels),
+        rate_point=SimpleNamespace(fit=None, parameters={"qp": -40}), rendered=(),
+        encode_key=keys[_CHAIN[0]], decode_key=keys[_CHAIN[1]], skipped=None, missing=None,
+        family_keys={"picture": keys[_CHAIN[2]]}, view_sets={"": [""]}, uncompressed=None,
+        stated_times={}, timing_key="", settings=(),
+    )  # fmt: skip
+    conditions = SimpleNamespace(name="x", curves={}, families=("picture",))
+    return SimpleNamespace(root=folder, conditions=conditions), point
+
+
 @target(
     "notes-json", lambda: [b'{"parameters": 9, "kmac_per_pixel": 1.5, "bytes": {"w": 4}}'], "json"
 )

@@ -62,6 +62,8 @@ FLOAT_BITS = 32
 # why a family that the conditions ask for is not measured of a point
 NOT_HERE = {RENDER: "no uncompressed model", VIEW: "measured of scenes only"}
 MEAN_OF = "mean of "
+# what a sealed record of another form than this version writes makes Python raise
+_NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 # what another machine may find of equal bitstreams; its processor decides what drifts
 VOLATILE = (
     *("fit_seconds", "encode_seconds", "decode_seconds", "peak_memory_bytes"),
@@ -270,18 +272,26 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
         verdict = {"status": status, "reason": why}
         return [row | verdict for row in sets.values()]
     try:
-        chain = _chain(plan.root, point, point.family_keys)
+        return [row | verdict for row in _measured_rows(plan, point, sets)]
     except _Verdict as problem:
         why = without_places(problem.reason, plan.root)
         verdict = {"status": problem.status, "reason": why}
-        return [row | verdict for row in sets.values()]
+    except _NO_RECORD as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        verdict = {"status": "failed", "reason": f"a record is unusable ({what})"}
+    return [row | verdict for row in sets.values()]
+
+
+def _measured_rows(plan: Plan, point: Point, sets: Mapping[str, Row]) -> list[Row]:
+    """The rows by view set, filled from the point's records."""
+    chain = _chain(plan.root, point, point.family_keys)
     common = _values(point, chain)
     common["drift"] = drift_text(drifts_of(plan.root, point, chain["decode"])) or None
     for family in set(plan.conditions.families) - set(point.family_keys):
         columns = FAMILIES[family].columns
         common |= dict.fromkeys((f"{column}_reason" for column in columns), NOT_HERE[family])
     return [
-        row | common | _distortion(point, chain, point.view_sets[name]) | verdict
+        row | common | _distortion(point, chain, point.view_sets[name])
         for name, row in sets.items()
     ]
 
