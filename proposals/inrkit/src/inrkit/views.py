@@ -176,6 +176,7 @@ def read_bounds(fields: Mapping[str, Any]) -> Bounds:
     """
     if [len(corner) for corner in fields["box"]] != [3, 3]:
         raise CodecError(f"the scene's box is {fields['box']}; give two corners of 3 numbers.")
-    (x0, y0, z0), (x1, y1, z1) = np.array(fields["box"], np.float32).tolist()
-    near, far = np.array([fields["near"], fields["far"]], np.float32).tolist()
+    with np.errstate(over="ignore"):  # of float32: an infinity, which bounds refuse
+        (x0, y0, z0), (x1, y1, z1) = np.array(fields["box"], np.float32).tolist()
+        near, far = np.array([fields["near"], fields["far"]], np.float32).tolist()
     return Bounds(near=near, far=far, box=((x0, y0, z0), (x1, y1, z1)))
