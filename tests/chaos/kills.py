@@ -51,7 +51,7 @@ REACH = {
 }  # fmt: skip
 KINDS = {"run": 0.5, "verb": 0.25, "codec": 0.25}  # what is killed, and how often
 KILLS_PER_RUN = 25
-PATIENCE_SECONDS = 10.0  # for the kernel to end what a killed process had started
+PATIENCE_SECONDS = 30.0  # for what a killed process had started, on a busy machine, to end
 _STUCK_SECONDS = 600.0
 _BAD_WORDS = (
     "Traceback", "is not JSON", "unusable", "IncompleteFiles", "LockException", "was changed after",
