@@ -18,6 +18,7 @@ import openpyxl
 import pytest
 from contributions import ANCHOR, CLIP, CODEC, STILL, edit_record
 from invrbench.cli import main
+from invrbench.compare.table import POINT_COLUMNS, reason_column
 
 REPORT = Path("reports/mini")
 BLOCKS = (16, 8, 4, 2)  # from the fewest bytes to the most
@@ -105,7 +106,7 @@ class Case:
     status: str
     reason: str
     why: str
-    cell: str = "withheld (0 of 1)"
+    cell: str = "withheld (0 of 2)"
     column: str = ""
     lacks: str = ""
 
@@ -206,8 +207,8 @@ def test_what_became_of_a_point_stands_in_every_table_and_no_number_does(
     assert single["reason"].startswith(case.why)
     assert (single["bd_rate_percent"], single["bd_quality"]) == ("", "")
     for mean in (compared(table, metric, sequence="", **{"class": "overall"}),):
-        assert (mean["status"], mean["n_used"], mean["n_total"]) == ("withheld", "0", "1")
-        assert mean["bd_rate_percent"] == "" and mean["reason"].startswith("0 of 1: ")
+        assert (mean["status"], mean["n_used"], mean["n_total"]) == ("withheld", "0", "2")
+        assert mean["bd_rate_percent"] == "" and mean["reason"].startswith("0 of 2: ")
     label = {"psnr_y_db": "PSNR-Y", "ssim_y": "SSIM-Y"}[metric]
     (first,) = [each for each in sheet_rows("Summary") if each["Proposal"] == CODEC]
     assert first[f"BD-rate {label}"] == case.cell
@@ -226,6 +227,35 @@ def test_10_columns_of_digests_and_of_the_sandbox_are_filled_for_every_point(ben
         assert row["sandbox"] in ("bubblewrap", "unshare", "not isolated")
         for name in ("decode_seconds", "encode_seconds", "peak_memory_bytes", "learned_bytes"):
             assert row[name], name
+
+
+# Columns of measurements that may be empty of an ok point without a reason beside them, and why.
+MAY_BE_EMPTY = {
+    "rate_kbps": "a still has no frame rate",
+    "kbit_per_instant": "of scenes only",
+    "qp": "a rate point without a quantisation parameter",
+    "fit_seconds": "a codec without a fit",
+    "stated_fit_seconds": "of brought bitstreams only",
+    "stated_encode_seconds": "of brought bitstreams only",
+    "kmac_per_pixel": "not stated by the codec",
+    "parameters": "not stated by the codec",
+    "uncompressed_bpp": "computed from parameters",
+    "bits_per_weight": "computed from parameters",
+    "compression_ratio": "computed from parameters",
+    "bytes_by_part": "not stated by the codec",
+}
+
+
+def test_every_empty_cell_of_an_ok_point_has_a_reason_or_is_one_of_those_listed(
+    bench: Path,
+) -> None:
+    assert main(["report"]) == 0
+    first = POINT_COLUMNS.index("qp")
+    measured = POINT_COLUMNS[first : POINT_COLUMNS.index("timing")]
+    for row in read_table("points.tsv"):
+        assert row["status"] == "ok"
+        for name in measured:
+            assert row[name] or name in MAY_BE_EMPTY or row[reason_column(name)], name
 
 
 def test_12_rates_are_those_of_the_file_at_a_thousand_bits_and_the_clips_frame_rate(
@@ -344,3 +374,15 @@ def test_39_a_name_that_the_file_system_does_not_take_is_a_sentence(
     assert main(["encode", point]) == 1
     said = capsys.readouterr().err
     assert "longer name than its file system takes" in said and "Traceback" not in said
+
+
+def test_39_a_display_name_of_any_letters_and_length_changes_no_key_and_stays_text(
+    bench: Path,
+) -> None:
+    name = "=1+1 Größe 名 <b> " + "x" * 300
+    manifest = Path("proposals") / CODEC / "codec.toml"
+    manifest.write_text(manifest.read_text().replace(f'name = "{CODEC}"', f'name = "{name}"'))
+    assert len(ok_rows()) == 10
+    first = sheet_rows("Summary")[0]
+    assert first["Proposal"] == name and isinstance(first["BD-rate PSNR-Y"], float)
+    assert all(len(path.name.encode()) <= 255 for path in REPORT.rglob("*"))

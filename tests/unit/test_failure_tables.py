@@ -19,7 +19,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from invrbench.compare.bd import MIN_OVERLAP
-from invrbench.compare.curves import full_codec, full_sequence
+from invrbench.compare.curves import RATES, full_codec, full_sequence
 from invrbench.compare.seeds import COLUMNS as SEED_COLUMNS
 from invrbench.compare.table import (
     BD_COLUMNS,
@@ -40,6 +40,7 @@ from invrbench.report.seeds import rows_over_seeds
 from invrbench.report.self_reported import self_reported
 from invrbench.report.summary import summary_lines
 from invrbench.report.workbook import write_workbook
+from invrbench.results.points import METRICS as EVERY_METRIC
 from random_points import METRICS, Fields, Made, bounded, compute, few, tables
 
 IDENTITY = (
@@ -137,8 +138,10 @@ def test_an_empty_metric_or_ratio_of_a_point_has_its_reason_beside_it(
         if point["status"] not in ("ok", "published"):
             assert point["reason"], point
             assert not any(is_finite(point[name]) for name in METRICS)
-        for name in METRICS if point["status"] == "ok" else ():
-            assert is_finite(point[name]) or point[f"{name}_reason"], (name, point)
+        for name in EVERY_METRIC if point["status"] == "ok" else ():
+            assert is_finite(point.get(name)) or point[f"{name}_reason"], (name, point)
+        for name in RATES:
+            assert point[name] is None or (is_finite(point[name]) and point[name] > 0), point
         ratio = point["rate_vs_anchor_percent"]
         assert (ratio is None) == bool(point[reason_column("rate_vs_anchor_percent")])
 

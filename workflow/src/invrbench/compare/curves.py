@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeGuard
 
-from invrbench.results.points import MEAN_OF
+from invrbench.results.points import MEAN_OF, METRICS
 
 Point = dict[str, Any]
 Hulls = Mapping[str, Mapping[str, str]]
@@ -160,7 +160,7 @@ def _normalised(row: Mapping[str, Any]) -> Point:
         point[name] = None if plain == "" else plain
     if point.get("status") not in _COMPLETE:
         return point
-    for metric in BD_METRICS:
+    for metric in METRICS:
         if point.get(metric) is None:
             reason = f"{metric}_reason"
             point[reason] = point.get(reason) or odd.get(metric) or NOT_MEASURED
