@@ -1,12 +1,13 @@
 """A Slurm cluster of one node on the loopback interface, with all its state in one folder.
 
-Its daemons run as root, as Slurm's do. Only ``slurm.conf`` lies outside of the folder: srun inside
-a job looks for it in its default place alone.
+Its daemons run as root, as Slurm's do. Only its configuration lies outside of the folder: srun
+inside a job looks for it in its default place alone. Its two GPUs are null devices.
 """
 
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
+DEVICES = CONFIGURATION.with_name("gres.conf")
 CPUS = 4
+GPUS = 2
 MEMORY_MB = 200_000  # what jobs may ask for, not what this machine has
 _START_SECONDS = 60.0
 
@@ -46,7 +49,8 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -58,7 +62,7 @@ def lacking() -> str | None:
         return f"needs {', '.join(absent)}: apt-get install slurm-wlm munge"
     if os.getuid() != 0:
         return "needs root: Slurm's daemons start jobs as other users"
-    if CONFIGURATION.exists():
+    if CONFIGURATION.exists() or DEVICES.exists():
         return f"needs a machine without a Slurm of its own: {CONFIGURATION} exists"
     return None
 
@@ -84,10 +88,16 @@ def cluster(folder: Path) -> Iterator[None]:
         stack.enter_context(_daemon(folder, _munged(folder)))
         _wait_for(lambda: (folder / "munge.socket").exists(), folder)
         text = _TEXT.format(
-            folder=folder, host=_host(), ports=_free_ports(2), cpus=CPUS, memory=MEMORY_MB
+            folder=folder,
+            host=_host(),
+            ports=_free_ports(2),
+            cpus=CPUS,
+            gpus=GPUS,
+            memory=MEMORY_MB,
         )
-        stack.callback(CONFIGURATION.unlink)
-        CONFIGURATION.write_text(text)
+        for path, lines in ((CONFIGURATION, text), (DEVICES, _gpus(folder))):
+            stack.callback(path.unlink)
+            path.write_text(lines)
         stack.enter_context(_daemon(folder, ["slurmctld", "-D", "-c"]))
         stack.enter_context(_daemon(folder, ["slurmd", "-D"]))
         _wait_for(lambda: _told("sinfo", "-h", "-o", "%T") == "idle", folder)
@@ -107,6 +117,14 @@ def _munged(folder: Path) -> list[str]:
         "seed-file": folder / "munged.seed",
     }
     return ["munged", "--foreground", "--force", *(f"--{k}={v}" for k, v in places.items())]
+
+
+def _gpus(folder: Path) -> str:
+    """The lines that call null devices GPUs."""
+    files = [folder / f"gpu{number}" for number in range(GPUS)]
+    for file in files:
+        os.mknod(file, stat.S_IFCHR | 0o600, Path("/dev/null").stat().st_rdev)
+    return "".join(f"NodeName={_host()} Name=gpu File={file}\n" for file in files)
 
 
 @contextmanager

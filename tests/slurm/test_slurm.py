@@ -1,7 +1,7 @@
 """A run on a cluster: the tables of one machine, and jobs that come back."""
 
 import csv
-import os
+import itertools
 import signal
 import subprocess
 import sys
@@ -12,16 +12,20 @@ from pathlib import Path
 import psutil
 import pytest
 from clone import ENCODE, Bench
+from cluster import GPUS
+from invrbench.results.execute import DEVICE_VARIABLE
+from invrbench.results.grants import VISIBLE_VARIABLE
 from invrbench.results.points import VOLATILE
 
 pytestmark = pytest.mark.usefixtures("slurm")
 
 PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
-# This cluster keeps no accounts and has no GPU; its files are seen at once.
-HERE = (
+# This cluster keeps no accounts, and its files are seen at once; what it calls GPUs are none.
+SHORT = (
     "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
-    "--latency-wait", "10", "--resources", "gpu=0", "slots=1",
+    "--latency-wait", "10",
 )  # fmt: skip
+HERE = (*SHORT, "--resources", "gpu=0", "slots=1")
 CONDITIONS = """
 schema: 1
 name: reduced
@@ -49,8 +53,15 @@ with open({mark!r}, "a") as file:
 starts = len(open({mark!r}).readlines())
 {first}
 """
+USES = """
+import os, time
+begin = time.time()
+time.sleep(4)
+with open({mark!r}, "a") as file:
+    file.write(f"{{os.environ['CUDA_VISIBLE_DEVICES']}} {{begin}} {{time.time()}}\\n")
+"""
 SLEEPS = "if starts == 1: time.sleep(600)"
-WANTS_MB = "held = bytearray(os.urandom(1 << 20) * {mb}); time.sleep(6)"
+WANTS_MB = "held = b'x' * ({mb} << 20); time.sleep(6)"
 BREAKS = "sys.exit('this codec is broken')"
 PATIENCE_SECONDS = 400.0
 
@@ -176,8 +187,45 @@ def test_jobs_come_back_from_kills_and_want_of_memory_and_not_from_their_own_mis
     assert "exceeded memory limit" in logs  # Slurm's words
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_takes_its_jobs_out_of_the_queue(
+@pytest.mark.parametrize("words", [PROFILE, ()], ids=["a cluster", "one machine"])
+def test_jobs_that_want_a_gpu_have_one_of_their_own(tmp_path: Path, words: tuple[str, ...]) -> None:
+    bench, mark = Bench(tmp_path / "bench"), tmp_path / "uses"
+    uses = USES.format(mark=str(mark))
+    extra = "[resources.encode]\ngpu = 1"
+    bench.add_codec("base", role="anchor", configuration="ai", grid="bits = [2]")
+    bench.add_codec("ours", encode=uses + ENCODE, extra=extra)
+    bench.add_conditions("little", "base", "ours")
+    environment = {**bench.environment, DEVICE_VARIABLE: "cuda"}  # as if there were CUDA as well
+    resources = ("--resources", f"gpu={GPUS}", "slots=1")
+    if words:
+        command = [*words, "all", "--config", "ctc=little", *SHORT, *resources]
+    else:
+        environment[VISIBLE_VARIABLE] = ",".join(map(str, range(GPUS)))
+        command = ["--cores", "8", "all", "--config", "ctc=little", "--resources", "slots=8"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *command],
+        cwd=bench.root, env=environment, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for line in mark.read_text().splitlines():
+        device, begin, end = line.split()
+        spans.setdefault(device, []).append((float(begin), float(end)))
+    assert sorted(spans) == ["0", "1"]
+    assert sum(map(len, spans.values())) == 4
+    for held in map(sorted, spans.values()):
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(held))
+
+
+def wait_for_the_end_of(pid: int) -> None:
+    end = time.monotonic() + 90
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < end, "the codec of a run that ended goes on"
+        time.sleep(0.5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_end_with_their_run_or_when_the_next_one_starts(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     trouble = Trouble(Bench(tmp_path / "bench"))
@@ -186,14 +234,15 @@ def test_a_run_that_is_stopped_takes_its_jobs_out_of_the_queue(
     trouble.bench.add_conditions("bad", "base", "slow")
     run = start_on_slurm(trouble.bench, "bad")
     until(lambda: trouble.starts("slow"), run)
-    os.kill(run.pid, number)
+    run.send_signal(number)
     told, _ = run.communicate(timeout=120)
-    assert run.returncode != 0
-    assert "stopped. The same command goes on from here" in told
-    end = time.monotonic() + 60
-    while psutil.pid_exists(trouble.starts("slow")[0]):
-        assert time.monotonic() < end, "the codec of a stopped run goes on"
-        time.sleep(0.5)
+    codec = trouble.starts("slow")[0]
+    if number == signal.SIGTERM:
+        assert "stopped. The same command goes on from here" in told
+        wait_for_the_end_of(codec)
+    else:
+        assert psutil.pid_exists(codec)  # nobody could tell Slurm
     done = run_on_slurm(trouble.bench, "bad")
     assert done.returncode == 0, done.stdout + done.stderr
+    wait_for_the_end_of(codec)
     assert len(trouble.starts("slow")) == 2

@@ -86,6 +86,9 @@ def test_a_slurm_job_has_the_devices_it_was_given_and_no_other(
 ) -> None:
     files(monkeypatch, "nvidia0", "nvidia1")
     monkeypatch.setenv(grants.SLURM_VARIABLE, "17")
+    monkeypatch.setenv(grants.SLURM_COUNT_VARIABLE, "1")
+    assert grants.visible_devices() == ("0",)
+    monkeypatch.delenv(grants.SLURM_COUNT_VARIABLE)
     assert grants.visible_devices() == ()
     with grants.own_devices(0):
         assert os.environ[DEVICE_VARIABLE] == "cpu"

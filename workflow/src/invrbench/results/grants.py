@@ -24,6 +24,7 @@ Task = TypeVar("Task", Fit, Point)
 Result = TypeVar("Result")
 VISIBLE_VARIABLE = "CUDA_VISIBLE_DEVICES"
 SLURM_VARIABLE = "SLURM_JOB_ID"  # names the allocation this process belongs to
+SLURM_COUNT_VARIABLE = "SLURM_GPUS_ON_NODE"  # of that allocation
 _POLL_SECONDS = 0.2
 _CLEARING_SECONDS = 5.0  # until the memory of a process that ended is free for another
 _LOG = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def visible_devices() -> tuple[str, ...]:
         # CUDA sees none behind the first that is no device, e.g. Slurm's NoDevFiles
         return tuple(itertools.takewhile(_is_device, words))
     if SLURM_VARIABLE in os.environ:
-        return ()
+        return tuple(map(str, range(int(os.environ.get(SLURM_COUNT_VARIABLE, "0")))))
     files = [path.name for path in sandbox.cuda_devices()]
     return tuple(str(n) for n, _ in enumerate(x for x in files if re.fullmatch(r"nvidia\d+", x)))
 
