@@ -69,15 +69,8 @@ def attack(target: str, *, seconds: int, found: Path = FOUND) -> Attack:
         space = Path(name)
         command = [sys.executable, str(HERE / "fuzz.py"), "--child", target, str(space)]
         command += ["--seconds", str(seconds)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=seconds + 120,
-            env={**os.environ, "TMPDIR": name, "PYTHONWARNINGS": "error::RuntimeWarning"},
-        )
+        variables = {"TMPDIR": name, "PYTHONWARNINGS": "error::RuntimeWarning"}
+        done = _run(command, seconds + 120, {**os.environ, **variables})
         broken_by = None
         for path in sorted((space / "artifacts").glob("*")):
             if path.name.startswith(_ARTIFACTS):
@@ -131,6 +124,25 @@ def fuzz_here(target: str, space: Path, seconds: int) -> None:
     work = space / "work"
     atheris.Setup(arguments, lambda data: attacked(data, work) and None, custom_mutator=mutate)
     atheris.Fuzz()
+
+
+def _run(
+    command: Sequence[str], seconds: int, env: dict[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """The child, or, if it does not end, what it said so far and the exit status of a timeout."""
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+            env=env,
+        )
+    except subprocess.TimeoutExpired as late:
+        told = (late.stderr or b"").decode(errors="replace")
+        return subprocess.CompletedProcess(command, 124, "", f"{told}\ndid not end in {seconds} s")
 
 
 def replay(target: str, inputs: Sequence[bytes], *, seconds: int = 120) -> list[str]:

@@ -53,6 +53,7 @@ TOKENS: dict[str, tuple[bytes, ...]] = {
     "binary": (),
 }
 _EVERYWHERE = (b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r\n", b"\x80", b"9" * 40, b"A" * 2000)
+_MOST_BRACKETS, _MOST_TEXT = 2000, 1 << 15  # of YAML that is changed value by value
 _LAST = 64  # a place near the start of a small value's range
 
 
@@ -133,12 +134,19 @@ def _as_json(value: Any) -> str:
 
 
 def _as_yaml(value: Any) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False))
+
+
+def _from_yaml(text: str) -> Any:
+    if text.count("[") + text.count("{") > _MOST_BRACKETS or len(text) > _MOST_TEXT:
+        raise ValueError("PyYAML would take minutes, or the stack would end")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 _READ: dict[str, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
     "json": (json.loads, _as_json),
-    "yaml": (yaml.safe_load, _as_yaml),
+    "yaml": (_from_yaml, _as_yaml),
     "toml": (tomllib.loads, to_toml),
 }
 
