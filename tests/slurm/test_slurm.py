@@ -224,7 +224,7 @@ def wait_for_the_end_of(pid: int) -> None:
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
 def test_jobs_end_with_their_run_or_when_the_next_one_starts(
     tmp_path: Path, number: signal.Signals
 ) -> None:
