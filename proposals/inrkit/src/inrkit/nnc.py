@@ -329,8 +329,8 @@ def _read_units(data: bytes) -> list[_Unit]:
             position += size
     except _BROKEN_HEADER as error:
         raise BitstreamError(
-            f"NNC payload: broken at byte {position} of {len(data)} ({error}); the file is damaged, "
-            "or of another encoder"
+            f"NNC payload: broken at byte {position} of {len(data)} ({error}); the file is "
+            "damaged, or of another encoder"
         ) from error
     if not units or sum(unit.values for unit in units) > _MAX_VALUES:
         raise BitstreamError(f"NNC payload: holds no tensors, or more than {_MAX_VALUES} values")
