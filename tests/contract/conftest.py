@@ -1,6 +1,7 @@
 """A repository of one's own for the command line, and content for conformance runs."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from invrbench.codec.conformance import CHECKS, Verdict, check_folder, check_man
 from invrbench.codec.footage import Archive
 from invrbench.codec.manifest import Manifest, Verb, read_manifest
 from invrbench.codec.sandbox import LIMIT_VARIABLE, Level, strongest_level
+from invrbench.codec.template import write_codec_folder
 from own_repository import REPOSITORY, lay_repository
 
 
@@ -67,3 +69,20 @@ def contributed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with contextlib.chdir(folder):
         assert main(["pack", contributions.CODEC]) == 0
     return folder
+
+
+@pytest.fixture
+def bench(contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of one's own with results, the current folder."""
+    folder = tmp_path / "bench"
+    shutil.copytree(contributed, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of a codec as `invrbench new` writes it."""
+    proposals = tmp_path / "proposals"
+    write_codec_folder("mine", proposals, (proposals,))
+    return proposals / "mine"

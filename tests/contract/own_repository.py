@@ -30,3 +30,10 @@ def lay_repository(folder: Path) -> None:
         (folder / "ctc" / name).symlink_to(REPOSITORY / "ctc" / name)
     for name in ("anchors", "proposals"):
         (folder / name).mkdir()
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Replace a text that a file holds."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))

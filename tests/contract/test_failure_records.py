@@ -145,15 +145,6 @@ CASES = {
 }
 
 
-@pytest.fixture
-def bench(contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of one's own with results, the current folder."""
-    folder = tmp_path / "bench"
-    shutil.copytree(contributed, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def read_table(name: str) -> list[dict[str, str]]:
     with (REPORT / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))

@@ -7,25 +7,11 @@ from pathlib import Path
 import pytest
 from invrbench.cli import main
 from invrbench.codec.conformance import FAILED, PASSED, SKIPPED, Verdict
-from invrbench.codec.template import write_codec_folder
-from own_repository import write_conditions
+from own_repository import change, write_conditions
 
 Judge = Callable[..., dict[str, Verdict]]
 ENCODED = '    Path("bitstream.bin").write_bytes(header + payload)\n'
 DECODED = '__main__":\n    main()'
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    proposals = tmp_path / "proposals"
-    write_codec_folder("mine", proposals, (proposals,))
-    return proposals / "mine"
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def note(folder: Path, verb: str, words: str) -> None:

@@ -18,14 +18,6 @@ from invrbench.results.planning import load_plan
 POINT = Path(f"results/{STILL}/{CODEC}/any/block8/s0")
 
 
-@pytest.fixture
-def bench(contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "bench"
-    shutil.copytree(contributed, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def status(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     capsys.readouterr()
     assert main(["status", *words]) == 0

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,6 @@ from invrbench.cli import main
 
 POINT = f"results/{STILL}/{CODEC}/any/block8/s0"
 REPORT = Path("reports/mini")
-
-
-@pytest.fixture
-def bench(contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of one's own with results, the current folder."""
-    folder = tmp_path / "bench"
-    shutil.copytree(contributed, folder, symlinks=True)
-    monkeypatch.chdir(folder)
-    return folder
 
 
 def reported() -> dict[str, str]:

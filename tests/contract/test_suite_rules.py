@@ -7,27 +7,13 @@ from pathlib import Path
 import pytest
 from invrbench.cli import main
 from invrbench.codec.conformance import FAILED, PASSED, SKIPPED, Verdict
-from invrbench.codec.template import write_codec_folder
-from own_repository import REPOSITORY, write_conditions
+from own_repository import REPOSITORY, change, write_conditions
 
 Judge = Callable[..., dict[str, Verdict]]
 NETWORK = """
 [fits.s.budgets.quick]
 steps = 3
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    proposals = tmp_path / "proposals"
-    write_codec_folder("mine", proposals, (proposals,))
-    return proposals / "mine"
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_brought_bitstream_is_decoded_as_its_sequence(repository: Path, judge: Judge) -> None:

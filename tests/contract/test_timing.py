@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,10 @@ BLOCKS = (16, 8, 4, 2)
 REPORT = Path("reports/mini")
 
 
-@pytest.fixture
-def bench(contributed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of one's own with results, the current folder; nothing else keeps it busy."""
-    folder = tmp_path / "bench"
-    shutil.copytree(contributed, folder, symlinks=True)
-    monkeypatch.chdir(folder)
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else keeps it busy."""
     monkeypatch.setattr(timing, "_busy_seconds", lambda: 0.0)
-    return folder
 
 
 def record(codec: str, block: int) -> Path:
