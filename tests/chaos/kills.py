@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -305,10 +306,14 @@ def folders_of(root: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Interrupted:
-    """A fit whose process was killed: when, at which step, and whether it had a checkpoint."""
+    """A fit that had begun when something was killed: its step, and whether it had a checkpoint.
+
+    ``held`` keeps the log of that start open: one with the same number is the same log, so that the
+    fit itself was not killed.
+    """
 
     log: Path
-    at: float
+    held: IO[bytes]
     step: int
     has_checkpoint: bool
 
@@ -319,6 +324,12 @@ def _steps(log: Path) -> tuple[int | None, int]:
     taken = re.search(r"^resumed at step (\d+)", text, re.MULTILINE)
     told = re.findall(r"^progress \S+ step=(\d+)", text, re.MULTILINE)
     return (int(taken[1]) if taken else None), int(told[-1]) if told else 0
+
+
+def _is_another(path: Path, file: IO[bytes]) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_ino != os.fstat(file.fileno()).st_ino
+    return False
 
 
 class Fits:
@@ -338,8 +349,18 @@ class Fits:
                 self.done.setdefault(folder, log.stat().st_mtime)
             if folder in self.done or folder in finished or not log.is_file():
                 continue
-            held = any((folder / "checkpoint").glob("*.pt"))
-            self.open[folder] = _Interrupted(log, time.time(), _steps(log)[1], held)
+            has_checkpoint = any((folder / "checkpoint").glob("*.pt"))
+            self._forget(folder)
+            self.open[folder] = _Interrupted(log, log.open("rb"), _steps(log)[1], has_checkpoint)
+
+    def _forget(self, folder: Path) -> None:
+        if folder in self.open:
+            self.open.pop(folder).held.close()
+
+    def close(self) -> None:
+        """Let go of the logs."""
+        for folder in list(self.open):
+            self._forget(folder)
 
     def look(self) -> None:
         """See whether an interrupted fit has gone on, and from where; a finished one must not."""
@@ -349,12 +370,12 @@ class Fits:
                 del self.done[folder]
                 self.tally.retrained += 1
         for folder, was in list(self.open.items()):
-            if not was.log.is_file() or was.log.stat().st_mtime <= was.at:
+            if not _is_another(was.log, was.held):
                 continue
             taken, told = _steps(was.log)
             if taken is None and not told:
                 continue
-            del self.open[folder]
+            self._forget(folder)
             if taken is not None:
                 self.tally.resumed += 1
                 self.tally.lost_steps.append(max(0, was.step - taken))
@@ -435,6 +456,7 @@ class Siege:
             self._note_words(seen)
             if is_complete:
                 break
+        fits.close()
         for name, rows in self._tables().items():
             if rows != self.calm[name]:
                 self._fault(f"{name} differs from that of the undisturbed run")
