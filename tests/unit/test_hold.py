@@ -8,7 +8,7 @@ import pytest
 from invrbench.codec.stopping import ENTERED_VARIABLE
 from invrbench.errors import BusyError
 from invrbench.results import hold
-from invrbench.results.hold import hold_tree, share_tree, without_runs
+from invrbench.results.hold import hold_tree, let_go, share_tree, without_runs
 from invrbench.results.paths import LOCK
 
 
@@ -21,12 +21,6 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def release() -> None:
-    for file in hold._held:
-        file.close()
-    hold._held.clear()
-
-
 def test_a_run_keeps_another_run_and_verbs_away_and_says_who_it_is(tree: Path) -> None:
     hold_tree(tree)
     with pytest.raises(BusyError, match=rf"another run holds results/: process {os.getpid()}, s"):
@@ -35,9 +29,9 @@ def test_a_run_keeps_another_run_and_verbs_away_and_says_who_it_is(tree: Path) -
         share_tree(tree)
     with pytest.raises(BusyError, match="at this very step"), without_runs(tree):
         pass
-    release()
+    let_go()
     hold_tree(tree)
-    release()
+    let_go()
 
 
 def test_verbs_share_a_tree_and_keep_runs_away(tree: Path) -> None:
@@ -45,9 +39,9 @@ def test_verbs_share_a_tree_and_keep_runs_away(tree: Path) -> None:
     share_tree(tree)
     with pytest.raises(BusyError, match="is being written by a verb that someone typed"):
         hold_tree(tree)
-    release()
+    let_go()
     hold_tree(tree)
-    release()
+    let_go()
 
 
 def test_verbs_of_a_run_write_the_tree_that_it_holds(
@@ -56,14 +50,14 @@ def test_verbs_of_a_run_write_the_tree_that_it_holds(
     hold_tree(tree)
     monkeypatch.setenv(ENTERED_VARIABLE, "1")
     share_tree(tree)
-    release()
+    let_go()
 
 
 def test_a_run_may_begin_once_the_records_are_changed(tree: Path) -> None:
     with without_runs(tree), pytest.raises(BusyError):
         hold_tree(tree)
     hold_tree(tree)
-    release()
+    let_go()
 
 
 def test_a_holder_that_has_not_said_who_it_is_holds_it_all_the_same(tree: Path) -> None:

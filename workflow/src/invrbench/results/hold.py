@@ -4,6 +4,7 @@
 it ends.
 """
 
+import atexit
 import fcntl
 import os
 import signal
@@ -25,6 +26,13 @@ RUN_VARIABLE = "INVRBENCH_RUN"  # names the run a process belongs to, as results
 _LOOK_SECONDS = 10.0
 _WRITTEN = (paths.RESULTS, Path("reports"))
 _held: list[IO[str]] = []  # open for the life of the process
+
+
+@atexit.register
+def let_go() -> None:
+    """Close what this process holds."""
+    while _held:
+        _held.pop().close()
 
 
 def hold_tree(root: Path) -> None:

@@ -148,7 +148,7 @@ def read_package(path: Path) -> Package:
         with zipfile.ZipFile(path) as archive:
             members, folder = _look_through(archive, path.name)
             value = _value(_content(archive, f"{folder}/{NAME}", path.name), path.name)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise RecordError(
             f"{path.name} is no zip archive ({error}); expected one made by `invrbench pack`."
         ) from None
