@@ -48,3 +48,16 @@ def test_an_account_with_a_gap_is_a_reason_and_no_share() -> None:
     table = bytes_by_part(report("accounts for 960 of 1000 bytes"))
     assert {row[4].kind for row in table.rows} == {"reason"}
     assert {row[4].shown for row in table.rows} == {"accounts for 960 of 1000 bytes"}
+
+
+def test_a_bitstream_of_several_view_sets_is_listed_once() -> None:
+    points = report_points.points()
+    seen = report_points.curve(points, "bikes-still", "inric")
+    for point in seen:
+        point |= {"bitstream_bytes": 1000, "bytes_by_part": "weights=1000", "view_set": "train"}
+    points += [point | {"view_set": "test"} for point in seen]
+    held = normalised(points)
+    made = Report(held, bd_rows(held, metrics=("psnr_y_db",)), report_points.info())
+    table = bytes_by_part(made)
+    assert len(table.rows) == len(seen)
+    assert {row[1].shown for row in table.rows} == {"bikes-still"}

@@ -49,7 +49,7 @@ def self_reported(report: Report) -> Table:
 
 
 def bytes_by_part(report: Report) -> Table:
-    """Where the bytes of each bitstream go, of codecs that account for them; a row per point."""
+    """Where the bytes of each bitstream go, of codecs that account for them; once for all views."""
     columns = (
         Column("Codec", 36, "left"),
         Column("Sequence", 26, "left"),
@@ -57,19 +57,20 @@ def bytes_by_part(report: Report) -> Table:
         Column("Bitstream, bytes", 14),
         Column("Shares of its parts (as its codec attributes them)", 90, "left", True),
     )
-    rows = []
+    rows = {}
     for curve in report.curves:
         for point in curve.points:
             account = str(point.get("bytes_by_part") or "")
             if point["status"] != "ok" or not account:
                 continue
-            names = (report.info.curve_name(curve), curve_place(curve), str(point["rate_point"]))
+            names = (report.info.curve_name(curve), curve.key.sequence, str(point["rate_point"]))
             told = _told_shares(shares_of(account))
             cells = [number(point["bitstream_bytes"], "#,##0"), told or reason(account)]
-            rows.append((*map(text, names), *cells))
+            place = replace(curve.key, view_set="")
+            rows[place, point["rate_point"]] = (*map(text, names), *cells)
     note = "Parts that do not add up to the file's size are shown as what they account for instead."
     title = "Bytes: what each part of a bitstream takes; the parts add up to its file"
-    return Table("bytes", title, columns, tuple(rows), notes=(note,))
+    return Table("bytes", title, columns, tuple(rows.values()), notes=(note,))
 
 
 def _told_shares(shares: Shares) -> Cell | None:
