@@ -50,6 +50,7 @@ def test_verbs_of_a_run_write_the_tree_that_it_holds(
     hold_tree(tree)
     monkeypatch.setenv(ENTERED_VARIABLE, "1")
     share_tree(tree)
+    assert len(hold._held) == 1, "the run holds the tree, its verb nothing"
     let_go()
 
 

@@ -156,6 +156,7 @@ def test_a_later_attempt_does_not_repeat_what_fails_by_itself(tmp_path: Path) ->
 
 def test_a_later_attempt_runs_where_the_first_left_no_word(tmp_path: Path) -> None:
     grants.refuse_in_vain(tmp_path / "encode.json", key="key", attempt=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rules_that_the_cluster_profile_names_exist() -> None:
