@@ -44,6 +44,8 @@ def test_brought_bitstream_is_decoded_as_its_sequence(repository: Path, judge: J
         ("sequence\tbpp\nx\t0.1\n", FAILED, "lacks rate_point"),
         ("sequence\trate_point\nx\n", FAILED, "a row has 1 cells, the header has 2"),
         ("sequence\trate_point\n", FAILED, "holds no row"),
+        ("# from the paper\nsequence\trate_point\nx\tQ1\n", PASSED, "published, 1 point"),
+        ("sequence\trate_point\trate_point\nx\tQ1\tQ2\n", FAILED, "two columns of one name"),
     ],
 )
 def test_published_curve_is_read_and_nothing_is_run(

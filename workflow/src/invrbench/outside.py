@@ -5,7 +5,6 @@ for which it would compute a number of a billion digits, lists in lists until th
 Nothing here raises another error than ``ValueError``, whose message is the end of a sentence.
 """
 
-import csv
 import json
 import math
 import re
@@ -130,23 +129,27 @@ def frame_rate(value: Any) -> Fraction:
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    """Columns and rows of a tab-separated table; absent cells at the end of a line are empty.
+    """Columns and rows of a tab-separated table; blank lines and those that begin with # are none.
 
     Raises:
-        ValueError: not UTF-8, no table, or a line with more cells than columns.
+        ValueError: absent, not UTF-8, no columns, one twice, or a line of another length.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", restval="")
-            columns = tuple(reader.fieldnames or ())
-            rows = []
-            for row in reader:
-                if None in row:
-                    raise ValueError(f"line {reader.line_num} has more cells than columns")
-                rows.append(dict(row))
-    except (OSError, csv.Error) as error:
-        raise ValueError(str(error)) from None
-    return columns, rows
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ValueError(error.strerror or "it cannot be read") from None
+    cells = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
+    if not cells:
+        raise ValueError("it holds no line")
+    columns, *rows = cells
+    if len(set(columns)) < len(columns):
+        raise ValueError("it has two columns of one name")
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(
+                f"a row has {len(row)} cells, the header has {len(columns)}: {shortened(row[:3])}"
+            )
+    return tuple(columns), [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def finite(text: str) -> float:

@@ -23,6 +23,7 @@ from invrbench.codec.trial import (
     first_rate_point,
 )
 from invrbench.errors import ContractError, LimitError, ManifestError
+from invrbench.outside import read_table
 from invrbench.video.ffmpeg import find_ffmpeg
 from invrbench.video.format import PIXEL_FORMATS, VideoFormat
 
@@ -114,7 +115,7 @@ def expected_table_is_readable(trial: Trial) -> str:
     name = trial.manifest.claims.get("expected")
     if name is None:
         raise NotApplicable("claims no expected values")
-    return counted(len(read_table(trial.manifest.folder / name)), "row")
+    return counted(len(rows_of(trial.manifest.folder / name)), "row")
 
 
 # ---- the verbs, on a clip or a scene
@@ -467,23 +468,19 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" + "s" * (count != 1)
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a tab-separated table; lines that begin with # are remarks.
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Rows of a table that a codec folder brings.
 
     Raises:
-        ManifestError: absent, without rows, or a row of another length than the header.
+        ManifestError: absent, no table, or without rows.
     """
     where = f"{path.parent.name}/{path.name}"
     if not path.is_file():
         raise ManifestError(f"{where} does not exist, but the manifest names it.")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    cells = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
-    if len(cells) < 2:
+    try:
+        _, rows = read_table(path)
+    except ValueError as error:
+        raise ManifestError(f"{where} is no table, tab-separated, in UTF-8: {error}.") from None
+    if not rows:
         raise ManifestError(f"{where} holds no row; expected a header and rows, tab-separated.")
-    header = cells[0]
-    for row in cells[1:]:
-        if len(row) != len(header):
-            raise ManifestError(
-                f"{where}: a row has {len(row)} cells, the header has {len(header)}: {row[:3]} …"
-            )
-    return [dict(zip(header, row, strict=True)) for row in cells[1:]]
+    return rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from invrbench.codec.checks import CHECKS, counted, read_table
+from invrbench.codec.checks import CHECKS, counted, rows_of
 from invrbench.codec.footage import TRACKS, Archive
 from invrbench.codec.manifest import Manifest, read_manifest
 from invrbench.codec.sandbox import strongest_level
@@ -35,7 +35,7 @@ class Verdict:
 def _published(manifest: Manifest) -> Verdict:
     """A published curve has nothing to run: its table is read."""
     try:
-        rows = read_table(manifest.folder / "points.tsv")
+        rows = rows_of(manifest.folder / "points.tsv")
         lacking = [name for name in PUBLISHED_COLUMNS if name not in rows[0]]
         if lacking:
             raise ManifestError(f"{manifest.folder.name}/points.tsv lacks {', '.join(lacking)}.")
