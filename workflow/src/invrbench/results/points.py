@@ -151,7 +151,6 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
         raise _Verdict("stale", "bitstream.bin is not the file its record describes")
     decode = chain["decode"] = _current(folder / "decode.json", point.decode_key, "decode")
     _same(decode["inputs"]["bitstream_md5"], encode["bitstream_md5"], "decode", "bitstream")
-    chain["timing"] = _times(folder, point, decode, encode)
     for family in families:
         path = folder / "metrics" / f"{family}.json"
         measured = chain[family] = _current(path, point.family_keys[family], f"measure {family}")
@@ -164,9 +163,14 @@ def _chain(root: Path, point: Point, families: Iterable[str]) -> dict[str, Row]:
     return chain
 
 
-def _times(folder: Path, point: Point, decode: Row, encode: Row) -> Row:
+def _times(root: Path, point: Point, chain: Mapping[str, Row]) -> Row:
+    """Times that were taken alone, or why none were, in place of those of a shared machine."""
+    digests = {
+        "decoded_md5": chain["decode"]["decoded_md5"],
+        "bitstream_md5": chain["encode"]["bitstream_md5"],
+    }
     try:
-        return times_of(folder, point, decode["decoded_md5"], encode["bitstream_md5"])
+        return times_of(root / point.address.folder, point, digests)
     except RecordError as error:
         raise _Verdict("failed", f"timing: record unusable ({_first(error)})") from None
 
@@ -221,7 +225,6 @@ def _values(point: Point, chain: Mapping[str, Row]) -> Row:
         row |= _weight_costs(int(row["parameters"]), size, pixels)
     if "fit" in chain:
         row["fit_seconds"] = chain["fit"].get("wall_seconds")
-    row |= chain["timing"]
     row["peak_memory_bytes"] = max(
         (r["peak_memory_bytes"] for r in chain.values() if "peak_memory_bytes" in r), default=None
     )
@@ -285,7 +288,7 @@ def point_rows(plan: Plan, point: Point) -> list[Row]:
 def _measured_rows(plan: Plan, point: Point, sets: Mapping[str, Row]) -> list[Row]:
     """The rows by view set, filled from the point's records."""
     chain = _chain(plan.root, point, point.family_keys)
-    common = _values(point, chain)
+    common = _values(point, chain) | _times(plan.root, point, chain)
     common["drift"] = drift_text(drifts_of(plan.root, point, chain["decode"])) or None
     for family in set(plan.conditions.families) - set(point.family_keys):
         columns = FAMILIES[family].columns

@@ -5,7 +5,7 @@ from typing import Any
 
 from invrbench.digest import digest_value
 from invrbench.results.plan import Point
-from invrbench.results.records import read_record
+from invrbench.results.records import failure_of, read_record
 
 RECORD = "timing.json"
 REPEATS = 3
@@ -34,31 +34,35 @@ def is_alone(timing: object, column: str) -> bool:
     return timing == ALONE or (timing == ALONE_DECODE and column == "decode_seconds")
 
 
-def were_alone(record: dict[str, Any]) -> bool:
-    """Whether the machine did little else while a point was timed."""
-    verbs = (record[verb] for verb in ("decode", "encode") if verb in record)
-    return all(verb["foreign_cores"] <= FOREIGN_CORES for verb in verbs)
+def foreign_cores(record: dict[str, Any]) -> float:
+    """Cores that other processes kept busy while a point was timed, the most of its verbs."""
+    return max(float(record[verb]["foreign_cores"]) for verb in _timed_verbs(record))
 
 
-def times_of(folder: Path, point: Point, decoded_md5: str, bitstream_md5: str) -> dict[str, Any]:
-    """Columns of points.tsv that a current record of times replaces; none without one.
+def _timed_verbs(record: dict[str, Any]) -> list[str]:
+    return [verb for verb in ("decode", "encode") if verb in record]
+
+
+def times_of(folder: Path, point: Point, inputs: dict[str, str]) -> dict[str, Any]:
+    """Columns of points.tsv that a current record of times replaces, or says why it cannot.
 
     Args:
         folder: the point's.
         point: the point.
-        decoded_md5: of its current decode.
-        bitstream_md5: of its current bitstream.
+        inputs: ``decoded_md5`` and ``bitstream_md5``, of its current records.
 
     Raises:
         RecordError: the record cannot be used.
     """
+    key = timing_key(point)
     record = read_record(folder / RECORD)
-    inputs = {"decoded_md5": decoded_md5, "bitstream_md5": bitstream_md5}
-    if record is None or record.get("key") != timing_key(point) or record["inputs"] != inputs:
-        return {}
-    verbs = [verb for verb in ("decode", "encode") if verb in record]
-    if not were_alone(record):
-        return {}
+    if record is None or record["key"] != key or record["inputs"] != inputs:
+        why = failure_of(folder / RECORD, key)
+        return {"timing": f"{SHARED}; {why}"} if why else {}
+    busy = foreign_cores(record)
+    if busy > FOREIGN_CORES:
+        return {"timing": f"{SHARED}: other processes kept {busy:.1f} cores busy"}
+    verbs = _timed_verbs(record)
     row = {f"{verb}_seconds": record[verb]["median_seconds"] for verb in verbs}
     timing = ALONE if "encode" in verbs else ALONE_DECODE
     return row | {"timing": timing, "machine": record["machine"], "device": record["device"]}

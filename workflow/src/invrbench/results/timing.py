@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from invrbench.codec.runner import VerbRun, run_in_the_open, workspace
+from invrbench.codec.runner import VerbRun, run_in_the_open
+from invrbench.codec.workspace import workspace
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, RecordError
 from invrbench.results import paths
@@ -16,7 +17,14 @@ from invrbench.results.execute import decode_into, encode_job, md5_of, recorded_
 from invrbench.results.plan import Point
 from invrbench.results.records import machine_label, now, read_record, write_record
 from invrbench.results.sources import load_source
-from invrbench.results.times import RECORD, REPEATS, times_encode, timing_key, were_alone
+from invrbench.results.times import (
+    FOREIGN_CORES,
+    RECORD,
+    REPEATS,
+    foreign_cores,
+    times_encode,
+    timing_key,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +69,7 @@ def time_point(root: Path, point: Point, *, repeat: str) -> None:
             **times,
         }
         write_record(folder / RECORD, record)
-    if not were_alone(record):
+    if foreign_cores(record) > FOREIGN_CORES:
         _logger.warning(
             "%s: other processes kept cores busy while it was timed, so that these times are not "
             "compared; end them and run this again.",
