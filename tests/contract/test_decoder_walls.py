@@ -15,8 +15,9 @@ from invrbench.codec.clips import load_clip
 from invrbench.codec.closure import verb_files
 from invrbench.codec.conformance import FAILED, PASSED
 from invrbench.codec.manifest import read_manifest
-from invrbench.codec.runner import Order, run_decode, workspace
+from invrbench.codec.runner import Order, run_decode
 from invrbench.codec.sandbox import Level, strongest_level
+from invrbench.codec.workspace import workspace
 from invrbench.errors import ContractError
 from invrbench.video.format import RawVideo
 from own_repository import REPOSITORY

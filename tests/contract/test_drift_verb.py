@@ -14,8 +14,9 @@ import openpyxl
 import pytest
 from invrbench.cli import main
 from invrbench.codec.manifest import read_manifest
-from invrbench.codec.runner import Order, run_decode, workspace
+from invrbench.codec.runner import Order, run_decode
 from invrbench.codec.settings import TABLE
+from invrbench.codec.workspace import workspace
 from invrbench.video.format import VideoFormat
 from own_repository import REPOSITORY, lay_repository, write_conditions
 

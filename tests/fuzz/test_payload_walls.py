@@ -19,7 +19,8 @@ import pytest
 from fuzz_mutations import mutated
 from inrkit import bitstream, nnc
 from invrbench.codec.manifest import Manifest, read_manifest
-from invrbench.codec.runner import Order, run_decode, workspace
+from invrbench.codec.runner import Order, run_decode
+from invrbench.codec.workspace import workspace
 from invrbench.errors import ContractError, LimitError
 from invrbench.video.format import VideoFormat
 

@@ -20,7 +20,6 @@ from invrbench.codec.environment import (
 )
 from invrbench.codec.manifest import Manifest, Verb
 from invrbench.codec.process import Limits, Outcome, run_bounded
-from invrbench.codec.workspace import workspace as workspace
 from invrbench.digest import md5_file, write_json
 from invrbench.errors import (
     ContractError,

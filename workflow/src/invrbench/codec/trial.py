@@ -15,9 +15,9 @@ from invrbench.codec.runner import (
     decoder_digests,
     run_decode,
     run_in_the_open,
-    workspace,
 )
 from invrbench.codec.sandbox import INSIDE
+from invrbench.codec.workspace import workspace
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, InvrError, ManifestError, UnsupportedError
 from invrbench.video.format import VideoFormat

@@ -18,8 +18,9 @@ from typing import Any
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.environment import environment_digest
 from invrbench.codec.manifest import Manifest, read_manifest
-from invrbench.codec.runner import VerbRun, run_decode, workspace
+from invrbench.codec.runner import VerbRun, run_decode
 from invrbench.codec.sandbox import strongest_level
+from invrbench.codec.workspace import workspace
 from invrbench.digest import digest_value, md5_file
 from invrbench.errors import (
     BusyError,

@@ -19,9 +19,9 @@ from invrbench.codec.runner import (
     run_decode,
     run_in_the_open,
     unchanged_decoder,
-    workspace,
 )
 from invrbench.codec.stopping import is_in_a_run
+from invrbench.codec.workspace import workspace
 from invrbench.digest import digest_value, md5_file, write_json, write_whole
 from invrbench.errors import (
     ContractError,

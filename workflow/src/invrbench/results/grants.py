@@ -1,6 +1,5 @@
 """What a run grants one job of the machine it runs on: memory, and GPUs of its own."""
 
-import fcntl
 import itertools
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import TypeVar
 
 from invrbench.codec import sandbox
 from invrbench.codec.manifest import VERBS, Resources
+from invrbench.digest import claim
 from invrbench.errors import ContractError, GpuMemoryError
 from invrbench.results.execute import DEVICE_VARIABLE
 from invrbench.results.plan import Fit, Point
@@ -135,8 +135,7 @@ def _claimed(devices: tuple[str, ...], count: int) -> Iterator[tuple[str, ...]]:
 
 def _lock(path: Path, locks: ExitStack) -> bool:
     file = path.open("a")
-    with suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if claim(file.fileno(), path):
         locks.enter_context(file)
         return True
     file.close()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from invrbench.codec.runner import workspace
+from invrbench.codec.workspace import workspace
 from invrbench.ctc.pictures import Place, ViewPicture
 from invrbench.errors import SourceMissing
 from invrbench.metrics.colour import rgb_rows

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from invrbench.codec.runner import VerbRun, log_tail, run_decode, workspace
+from invrbench.codec.runner import VerbRun, log_tail, run_decode
 from invrbench.codec.settings import Setting, read_setting
+from invrbench.codec.workspace import workspace
 from invrbench.digest import md5_file
 from invrbench.errors import ContractError, RecordError
 from invrbench.metrics.families import measure as measure_family

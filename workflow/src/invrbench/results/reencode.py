@@ -13,7 +13,8 @@ from typing import Any
 
 from invrbench.codec.closure import verb_digest
 from invrbench.codec.manifest import Manifest, Verb, read_manifest
-from invrbench.codec.runner import check_bitstream, run_in_the_open, workspace
+from invrbench.codec.runner import check_bitstream, run_in_the_open
+from invrbench.codec.workspace import workspace
 from invrbench.digest import digest_value, md5_file, sync_tree, write_whole
 from invrbench.errors import ContractError, InputError, InvrError
 from invrbench.results.claims import Claim

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from invrbench.codec.runner import workspace
+from invrbench.codec.workspace import workspace
 from invrbench.errors import ContractError, InputError, SourceMissing, ToolError
 from invrbench.metrics.colour import rgb_picture
 from invrbench.results import frames, paths
