@@ -1,8 +1,9 @@
 """What a run would do, and how long it would take, from the times of earlier records."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from invrbench.results import paths
@@ -10,11 +11,13 @@ from invrbench.results.plan import Plan
 from invrbench.results.records import peek_key, read_usable_record, usable_cores
 from invrbench.results.redecode import wanted
 
+Peek = Callable[[Path], str | None]
 DRIFT = "drift"
 _GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 0.8}
 # most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
 _FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
 
+_TIMED = ("fit", "encode", "decode")  # verbs whose records say how long they took
 _ENOUGH = 25  # records of a codec's verb that its median is taken of
 
 
@@ -29,12 +32,12 @@ class Step:
     threads: int
 
 
-def steps(plan: Plan) -> Iterable[Step]:
-    """Every job of a plan, done or not."""
+def steps(plan: Plan, peek: Peek = peek_key) -> Iterable[Step]:
+    """Every job of a plan, done or not; ``peek`` gives the key of a record's file."""
     root = plan.root
 
     def done(path: str, key: str) -> bool:
-        return peek_key(root / path) == key
+        return peek(root / path) == key
 
     for folder, fit in plan.fits.items():
         threads = fit.manifest.resources_of("fit").threads
@@ -57,7 +60,7 @@ def _seconds_by_kind(plan: Plan, known: Iterable[Step]) -> dict[tuple[str, str],
     """Median seconds of a codec's verb over its records of this machine's earlier runs."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     for step in known:
-        if step.done and step.verb != "measure" and len(times[step.codec, step.verb]) < _ENOUGH:
+        if step.done and step.verb in _TIMED and len(times[step.codec, step.verb]) < _ENOUGH:
             record = read_usable_record(plan.root / step.folder / f"{step.verb}.json")
             if record and "wall_seconds" in record:
                 times[step.codec, step.verb].append(record["wall_seconds"])

@@ -16,7 +16,7 @@ from invrbench.results import paths
 from invrbench.results.drift import drift_text, drifts_of
 from invrbench.results.places import without_places
 from invrbench.results.plan import Fit, Plan, Point
-from invrbench.results.records import failure_of, read_record
+from invrbench.results.records import STALE, failure_of, read_record
 from invrbench.results.shares import parts_text
 from invrbench.results.times import SHARED, times_of
 
@@ -120,7 +120,7 @@ def _current(path: Path, key: str, verb: str) -> Row:
     if failed:
         raise _Verdict("failed", failed)
     if record is not None:
-        raise _Verdict("stale", f"{verb}: made with other code, parameters or input")
+        raise _Verdict("stale", f"{verb}: {STALE}")
     raise _Verdict("missing", f"{verb}: not run")
 
 

@@ -1,5 +1,6 @@
 """Where a run stands: jobs done and running, fits with what is left, failures with reasons."""
 
+import functools
 import re
 import time
 from collections import Counter
@@ -9,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from invrbench.results.estimate import Step, forecast, steps
+from invrbench.results.estimate import Peek, Step, forecast, steps
 from invrbench.results.fitting import CHECKPOINT, CHECKPOINT_KEY
 from invrbench.results.plan import Plan, Point
-from invrbench.results.records import failure_of, peek_key, read_usable_record
+from invrbench.results.records import STALE, failure_of, peek_key, read_usable_record
 
 VERBS = ("fit", "encode", "decode", "measure-point", "time", "drift", "source", "report")
 SILENT_SECONDS = 60.0  # a fit that says nothing for so long is shown as silent
@@ -103,7 +104,7 @@ def _began(log: Path) -> float:
     return float(key.stat().st_mtime if key.is_file() else log.stat().st_mtime)
 
 
-def state_of(plan: Plan, point: Point) -> State:
+def state_of(plan: Plan, point: Point, peek: Peek) -> State:
     """A point's state by the keys of its records, which a report looks into as well."""
     codec = point.manifest.codec
     if point.skipped or point.missing:
@@ -112,23 +113,24 @@ def state_of(plan: Plan, point: Point) -> State:
         )
     for path, key in point.records.items():
         record = plan.root / path
-        held = peek_key(record)
+        held = peek(record)
         if held == key:
             continue
         failed = failure_of(record, key)
         if failed:
             return State(codec, "failed", failed)
         if held is not None:
-            return State(codec, "stale", f"{path.stem}: made with other code, parameters or input")
+            return State(codec, "stale", f"{path.stem}: {STALE}")
         return State(codec, "to do")
     return State(codec, "ok")
 
 
 def describe_progress(plan: Plan) -> str:
     """Jobs done and running, what fits say, when it may end, and the reasons of failures."""
-    every = list(steps(plan))
+    peek = functools.cache(peek_key)  # each record is looked at once
+    every = list(steps(plan, peek))
     running = running_jobs(plan)
-    states = Counter(state_of(plan, point) for point in plan.points)
+    states = Counter(state_of(plan, point, peek) for point in plan.points)
     return (
         "\n".join(
             [

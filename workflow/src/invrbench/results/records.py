@@ -16,6 +16,7 @@ from invrbench.outside import object_in, parse_json
 SCHEMA = 1
 STALE_TIME = 1  # seconds after the epoch: older than every input, so Snakemake runs the job again
 _PEEK_BYTES = 2048
+STALE = "made with other code, parameters or input"  # what a record with another key was
 MACHINE_VARIABLE = "INVRBENCH_MACHINE"
 
 
