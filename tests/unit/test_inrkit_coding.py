@@ -189,15 +189,19 @@ def notes_and_size(folder: Path) -> tuple[dict[str, int], bytes]:
     return notes["bytes"], data
 
 
+def encoded_at_a_qp(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, int], bytes]:
+    save_model(folder / "model", tensors(), META)
+    monkeypatch.chdir(folder)
+    job = encode_job(folder / "model", {"qp": -36})
+    more = {"bits": 0, "coder": "nnc"}
+    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=more)
+    return notes_and_size(folder)
+
+
 def test_a_network_at_a_qp_is_written_with_the_fields_its_model_lacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_model(tmp_path / "model", tensors(), META)
-    monkeypatch.chdir(tmp_path)
-    job = encode_job(tmp_path / "model", {"qp": -36})
-    more = {"bits": 0, "coder": "nnc"}
-    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=more)
-    shares, data = notes_and_size(tmp_path)
+    shares, data = encoded_at_a_qp(tmp_path, monkeypatch)
     assert set(shares) == {"header", "weights", "biases", "tables"}
     header, (payload,) = unpack(data, "t", schema=SCHEMA)
     assert header == META["structure"] | more
@@ -238,12 +242,7 @@ def test_encoding_without_a_model_gives_a_sentence() -> None:
 def test_notes_attribute_every_byte_by_group_and_by_tensor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_model(tmp_path / "model", tensors(), META)
-    monkeypatch.chdir(tmp_path)
-    job = encode_job(tmp_path / "model", {"qp": -36})
-    more = {"bits": 0, "coder": "nnc"}
-    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=more)
-    shares, data = notes_and_size(tmp_path)
+    shares, data = encoded_at_a_qp(tmp_path, monkeypatch)
     held = json.loads((tmp_path / "notes.json").read_text())["bytes_by_tensor"]
     assert held.keys() == {"header", *tensors()}
     assert sum(held.values()) == len(data)
