@@ -189,12 +189,14 @@ def notes_and_size(folder: Path) -> tuple[dict[str, int], bytes]:
     return notes["bytes"], data
 
 
+UNCODED = {"bits": 0, "coder": "nnc"}  # header fields that the model lacks
+
+
 def encoded_at_a_qp(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, int], bytes]:
     save_model(folder / "model", tensors(), META)
     monkeypatch.chdir(folder)
     job = encode_job(folder / "model", {"qp": -36})
-    more = {"bits": 0, "coder": "nnc"}
-    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=more)
+    coding.encode_network(job, codec_id="t", schema=SCHEMA, groups=GROUPS, header=UNCODED)
     return notes_and_size(folder)
 
 
@@ -204,7 +206,7 @@ def test_a_network_at_a_qp_is_written_with_the_fields_its_model_lacks(
     shares, data = encoded_at_a_qp(tmp_path, monkeypatch)
     assert set(shares) == {"header", "weights", "biases", "tables"}
     header, (payload,) = unpack(data, "t", schema=SCHEMA)
-    assert header == META["structure"] | more
+    assert header == META["structure"] | UNCODED
     assert payload == coding.nnc_payload(tensors(), {"qp": -36}, GROUPS)
 
 
