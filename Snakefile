@@ -21,7 +21,6 @@ wildcard_constraints:
     rate_point=r"[^/]+",
     fit=r"[^/]+",
     seed=r"\d+",
-    family=r"[a-z]+",
     setting=r"[^/]+",
 
 

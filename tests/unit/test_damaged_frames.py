@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from invrbench.digest import md5_file
-from invrbench.results import execute, frames
+from invrbench.results import frames, measuring
 from invrbench.results.paths import PointAddress
 from invrbench.video.format import RawVideo, VideoFormat
 
@@ -37,7 +37,7 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
         made.append(video.path)
         return {"": video}
 
-    monkeypatch.setattr(execute, "_decode_again", decode_again)
+    monkeypatch.setattr(measuring, "_decode_again", decode_again)
     yield made
 
 
@@ -54,7 +54,7 @@ def measured(root: Path, name: str) -> bytes:
     path = root / "md5"
     path.write_bytes(SAMPLES)
     record = {"decoded_md5": md5_file(path)}
-    pictures = execute._pictures(root, Decoded, space, root / "log", record, keeps=False)  # type: ignore[arg-type]
+    pictures = measuring.pictures_of(root, Decoded, space, root / "log", record, keeps=False)  # type: ignore[arg-type]
     return pictures[""].path.read_bytes()
 
 

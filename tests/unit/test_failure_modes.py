@@ -23,8 +23,8 @@ from invrbench.compare.table import (
     read_points,
     write_table,
 )
-from invrbench.digest import digest_code
 from invrbench.report.info import completeness
+from invrbench.syntax import digest_code
 from random_points import RISING, Fields, Pairs, curve_points
 
 REPOSITORY = Path(__file__).resolve().parents[2]

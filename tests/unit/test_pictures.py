@@ -19,6 +19,7 @@ from invrbench.report import slices
 from invrbench.report.pictures import draw
 from invrbench.report.run import write_run_report
 from invrbench.results import execute
+from invrbench.results.measuring import measuring
 from invrbench.results.pictures import Strip, pixels_on, read_strips
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
@@ -147,8 +148,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         if point.manifest.role == "control":
             execute.encode(plan.root, point, repeat="")
             execute.decode(plan.root, point, repeat="")
-            for family in point.family_keys:
-                execute.measure(plan.root, point, family, repeat="")
+            with measuring(plan.root, point) as ruler:
+                for family in point.family_keys:
+                    ruler.measure(family, repeat="")
     return plan
 
 

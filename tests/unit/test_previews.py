@@ -11,6 +11,7 @@ from invrbench.digest import write_json
 from invrbench.errors import RecordError
 from invrbench.report.page.sources import gather
 from invrbench.results import execute, previews
+from invrbench.results.measuring import measuring
 from invrbench.results.plan import Plan, Point
 from invrbench.results.planning import load_plan
 from invrbench.results.points import collect_points
@@ -196,7 +197,8 @@ def test_nothing_is_kept_of_a_sequence_of_which_nothing_may_be_published(plan: P
 def test_the_page_is_told_of_previews_frames_and_where_results_lie(plan: Plan) -> None:
     [point] = plan.points
     execute.decode(plan.root, point, repeat="")
-    execute.measure(plan.root, point, "picture", repeat="")
+    with measuring(plan.root, point) as ruler:
+        ruler.measure("picture", repeat="")
     told = gather(plan, collect_points(plan))
     files = told.points[point.address.folder.as_posix()]
     assert told.root == "../.."  # from reports/own/
@@ -208,7 +210,8 @@ def test_the_page_is_told_of_previews_frames_and_where_results_lie(plan: Plan) -
 def test_the_page_is_told_of_no_preview_once_nothing_may_be_published(plan: Plan) -> None:
     [point] = plan.points
     execute.decode(plan.root, point, repeat="")
-    execute.measure(plan.root, point, "picture", repeat="")
+    with measuring(plan.root, point) as ruler:
+        ruler.measure("picture", repeat="")
     secret = replace(point, source=replace(point.source, may_publish="no"))
     told = gather(replace(plan, points=(secret,)), collect_points(plan))
     assert told.points[point.address.folder.as_posix()].previews is None

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 import yaml
-from invrbench import dag
 from invrbench.errors import ConditionsError
-from invrbench.results import execute, frames
+from invrbench.results import frames, measuring
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
-from invrbench.results.records import write_record
+from invrbench.results.records import read_usable_record, write_record
 from invrbench.video.format import RawVideo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -94,11 +93,11 @@ def test_frames_that_are_gone_are_decoded_again_and_kept_if_pictures_need_them(
         path.write_bytes(samples)
         return {view: RawVideo(path, point.formats[view])}
 
-    monkeypatch.setattr(execute, "_decode_again", decode_again)
+    monkeypatch.setattr(measuring, "_decode_again", decode_again)
     for keeps in (False, True):
         space = tmp_path / f"space-{keeps}"
         space.mkdir()
-        found = execute._pictures(root, point, space, tmp_path / "log", {}, keeps=keeps)
+        found = measuring.pictures_of(root, point, space, tmp_path / "log", {}, keeps=keeps)
         assert found[view].path.read_bytes() == samples
         frames.drop(root, point.address, point.formats)
         later = tmp_path / f"later-{keeps}"
@@ -123,4 +122,4 @@ def test_records_of_videos_and_of_scenes_say_whether_lpips_waits_for_weights(
 ) -> None:
     path = tmp_path / "perceptual.json"
     write_record(path, {"kind": "measure", "key": "k", **measured})
-    assert dag._unweighted(path) == waits
+    assert measuring.lacks_weights(read_usable_record(path)) == waits

@@ -16,7 +16,7 @@ rule measure:
         lambda w: BENCH.measure_inputs(w),
         weights=lambda w: [ancient(path) for path in BENCH.weights(w)],
     output:
-        f"{POINT}/metrics/{{family}}.json",
+        f"{POINT}/frames.tsv",
     resources:
         ctc=BENCH.settings.ctc,  # no param: other conditions share the result
         slots=1,
@@ -25,8 +25,7 @@ rule measure:
         runtime=lambda w: BENCH.measure_resource("runtime", w),
         attempt=lambda w, attempt: attempt,
     params:
-        key=lambda w: BENCH.point(w).family_keys[w.family],
-        folder=POINT,
+        folder=POINT,  # no key: other conditions share the table, which is dated by its records
     shell:
-        "exec invrbench measure-point {params.folder:q} {wildcards.family} --ctc {resources.ctc:q}"
+        "exec invrbench measure-point {params.folder:q} --ctc {resources.ctc:q}"
         " --gpus {resources.gpu} --attempt {resources.attempt}"

@@ -19,7 +19,6 @@ from invrbench.codec.process import die_with_parent
 from invrbench.codec.stopping import ENTERED_VARIABLE, STOP_SIGNALS, end_children
 from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import ConditionsError, InvrError
-from invrbench.metrics.families import RENDER
 from invrbench.metrics.trunk import find_trunk
 from invrbench.results import drift, frames, paths
 from invrbench.results.grants import visible_devices
@@ -27,6 +26,7 @@ from invrbench.results.handover import hand_over, take_over
 from invrbench.results.hold import hold_tree
 from invrbench.results.labels import refuse_other_report
 from invrbench.results.leftovers import clear_after, clear_before
+from invrbench.results.measuring import TABLE, lacks_weights
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.planning import load_plan
@@ -193,12 +193,8 @@ class Dag:
 
     @property
     def measured(self) -> list[str]:
-        """Every record of every family of every point that can be run."""
-        return [
-            (point.address.folder / "metrics" / f"{family}.json").as_posix()
-            for point in self.plan.runnable
-            for family in point.family_keys
-        ]
+        """The table of every point that can be run; it is written when all its families are."""
+        return [(p.address.folder / TABLE).as_posix() for p in self.plan.runnable if p.family_keys]
 
     @property
     def timed(self) -> list[str]:
@@ -285,7 +281,7 @@ class Dag:
         """Records of the decodes that a measurement compares: the point's, and another's render."""
         point = self.point(wildcards)
         folders = [point.address.folder]
-        if wildcards.family == RENDER and point.uncompressed is not None:
+        if point.uncompressed is not None:
             folders.append(point.uncompressed.address.folder)
         return [(folder / "decode.json").as_posix() for folder in dict.fromkeys(folders)]
 
@@ -300,10 +296,9 @@ class Dag:
         return self._drifts[path]
 
     def drift_inputs(self, wildcards: Any) -> list[str]:
-        """Records a second decode waits for: of the first one, and of its PSNR."""
+        """What a second decode waits for: the record of the first one, and its PSNR."""
         folder = self.point(wildcards).address.folder
-        names = ("decode.json", f"metrics/{drift.FAMILY}.json")
-        return [(folder / name).as_posix() for name in names]
+        return [(folder / name).as_posix() for name in ("decode.json", TABLE)]
 
     def drift_threads(self, wildcards: Any) -> int:
         """Threads of a second decode."""
@@ -333,8 +328,9 @@ class Dag:
         return own + self.resource("decode", name, wildcards, attempt)
 
     def weights(self, wildcards: Any) -> list[str]:
-        """The record of LPIPS weights, for the family that needs them."""
-        return [WEIGHTS_RECORD.as_posix()] if wildcards.family == "perceptual" else []
+        """The record of LPIPS weights, for points that need them."""
+        needs = "perceptual" in self.point(wildcards).family_keys
+        return [WEIGHTS_RECORD.as_posix()] if needs else []
 
     def timing_key(self, wildcards: Any) -> str:
         """Digest of what a point's times depend on."""
@@ -381,17 +377,20 @@ class Dag:
         """
         has_weights = find_trunk() is not None
         for point in self.plan.runnable:
-            chain_is_sound = True
+            folder, chain_is_sound, is_measured = point.address.folder, True, True
             for path, key in point.records.items():
                 full = self.plan.root / path
                 held = peek_key(full)
-                is_current = held == key and not (
-                    has_weights and path.stem == "perceptual" and _unweighted(full)
-                )
-                if held is not None and not (chain_is_sound and is_current):
+                if path.parent == folder / "metrics":
+                    is_measured &= held == key
+                    if has_weights and path.stem == "perceptual" and held == key:
+                        is_measured &= not lacks_weights(read_usable_record(full))
+                    continue
+                chain_is_sound &= held == key
+                if held is not None and not chain_is_sound:
                     mark_stale(full)
-                if path.parent.name != "metrics":
-                    chain_is_sound &= is_current
+            if not (chain_is_sound and is_measured):
+                mark_stale(self.plan.root / folder / TABLE)
             self._date_stale_drifts(point, is_sound=chain_is_sound)
             times = self.plan.root / point.address.folder / TIMES
             held = peek_key(times)
@@ -477,13 +476,6 @@ class Dag:
 def _prepare_server() -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it listens
-
-
-def _unweighted(path: Path) -> bool:
-    """Whether LPIPS was left empty for want of weights."""
-    record = read_usable_record(path)
-    measured = record.get("views", {"": record}).values() if record is not None else ()
-    return any("weights" in each["reasons"].get("lpips", "") for each in measured)
 
 
 def open_dag(root: Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> Dag:

@@ -1,6 +1,5 @@
-"""Digests of values, files and code, and files that appear whole or not at all."""
+"""Digests of values and files, and files that appear whole or not at all."""
 
-import ast
 import contextlib
 import errno
 import fcntl
@@ -8,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,48 +46,6 @@ def digest_tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return tree
-
-
-def digest_code(text: str) -> str:
-    """Digest of Python source as its syntax tree: comments, docstrings and layout do not count.
-
-    >>> digest_code("x = 1  # one") == digest_code("x=1")
-    True
-    """
-    tree = _without_docstrings(ast.parse(text))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:32]
-
-
-def bare_code(text: str) -> str:
-    """Python source of which nothing is left but what :func:`digest_code` sees.
-
-    >>> bare_code("x = (1,   # one\\n     2)")
-    'x = (1, 2)\\n'
-    """
-    tree = _without_docstrings(ast.parse(text))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body or [ast.Pass()]
-    return ast.unparse(tree) + "\n"
-
-
-def digest_files(files: Iterable[tuple[str, Path]]) -> str:
-    """Digest of named files: Python files as syntax trees, all others as bytes."""
-    parts = []
-    for name, path in sorted(files):
-        if path.suffix == ".py":
-            parts.append([name, digest_code(path.read_text(encoding="utf-8"))])
-        else:
-            parts.append([name, md5_file(path)])
-    return digest_value(parts)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from invrbench.errors import InputError
 from invrbench.results.handover import has_changed_since, take_over
 from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point
-from invrbench.results.planning import load_plan
 
 
 def repository() -> Path:
@@ -28,6 +27,8 @@ def repository() -> Path:
 
 def plan_of(arguments: Any) -> Plan:
     """The plan that ``--ctc``, ``--only``, ``--label`` and ``--seeds`` describe."""
+    from invrbench.results.planning import load_plan
+
     return load_plan(
         repository(),
         arguments.ctc,
@@ -35,6 +36,12 @@ def plan_of(arguments: Any) -> Plan:
         label=arguments.label,
         seeds=arguments.seeds,
     )
+
+
+def _plan_at(root: Path, conditions: str, address: PointAddress | FitAddress) -> Plan:
+    from invrbench.results.planning import load_plan  # which the jobs of a run do without
+
+    return load_plan(root, conditions, seeds=address.seed + 1, at=address)
 
 
 def find_point(folder: str, conditions: str) -> tuple[Path, Point]:
@@ -50,7 +57,7 @@ def find_point(folder: str, conditions: str) -> tuple[Path, Point]:
         planned = handed.point_by_folder.get(address.folder.as_posix())
         if planned and not has_changed_since(root, planned.manifest, "encode", "decode"):
             return root, planned
-    plan = load_plan(root, conditions, seeds=address.seed + 1, at=address)
+    plan = _plan_at(root, conditions, address)
     for point in plan.points:
         if point.address == address:
             why = point.skipped or point.missing
@@ -75,7 +82,7 @@ def find_fit(folder: str, conditions: str) -> tuple[Path, Fit]:
         planned = handed.fits.get(address.folder.as_posix())
         if planned and not has_changed_since(root, planned.manifest, "fit"):
             return root, planned
-    plan = load_plan(root, conditions, seeds=address.seed + 1, at=address)
+    plan = _plan_at(root, conditions, address)
     found = plan.fits.get(address.folder.as_posix())
     if found is None:
         known = ", ".join(sorted(plan.fits)) or "none"

@@ -16,6 +16,7 @@ from invrbench.errors import InputError
 from invrbench.results.drift import FOLDER as DRIFTS
 from invrbench.results.expected import write_expected
 from invrbench.results.hold import without_runs
+from invrbench.results.measuring import TABLE
 from invrbench.results.plan import Plan
 from invrbench.results.planning import load_plan
 from invrbench.results.points import point_rows
@@ -33,7 +34,8 @@ def _declared(plan: Plan) -> dict[Path, str]:
 
 def _touch(plan: Plan, settings: list[str]) -> None:
     """Make Snakemake take what lies there as done, in the order of the DAG."""
-    root, declared = plan.root, _declared(plan)
+    root = plan.root
+    declared = [*_declared(plan), *(p.address.folder / TABLE for p in plan.runnable)]
     present = {path for path in declared if (root / path).is_file()}
     target = "all" if (root / plan.report_folder / "run.json").is_file() else "measured"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--touch", "--forceall"]

@@ -50,7 +50,9 @@ def _point_verb(parser: Parser) -> None:
 
 def _measure_point(parser: Parser) -> None:
     parser.add_argument("folder", help="folder of the point, below results/")
-    parser.add_argument("family", help="family of metrics")
+    parser.add_argument(
+        "families", nargs="*", help="of metrics; none measures those whose records are not current"
+    )
     _conditions(parser)
     _granted(parser)
 

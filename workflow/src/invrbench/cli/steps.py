@@ -1,5 +1,6 @@
 """The steps of the DAG, one verb each, as rules and cross-checkers call them."""
 
+import functools
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,12 @@ from typing import Any
 
 from invrbench.cli.common import find_fit, find_point, plan_of, repository
 from invrbench.codec.stopping import follow_the_run
+from invrbench.ctc.names import suggest
+from invrbench.errors import InputError, InvrError
 from invrbench.results import execute, grants
 from invrbench.results.hold import share_tree
+from invrbench.results.measuring import measuring, open_families
+from invrbench.results.plan import Point
 
 
 def _repeat(verb: str, *words: str, ctc: str) -> str:
@@ -75,15 +80,31 @@ def measure_point(arguments: Any) -> int:
     follow_the_run()
     root, point = find_point(arguments.folder, arguments.ctc)
     share_tree(root)
-    point, family = grants.with_memory(point, arguments.attempt), arguments.family
-    repeat = _repeat("measure-point", str(point.address.folder), family, ctc=arguments.ctc)
-    record = root / point.address.folder / "metrics" / f"{family}.json"
-    return _carry_out(
-        arguments,
-        record,
-        point.family_keys[family],
-        lambda: execute.measure(root, point, family, repeat=repeat),
-    )
+    point, folder = grants.with_memory(point, arguments.attempt), str(point.address.folder)
+    families = _chosen_families(point, arguments.families) or open_families(root, point)
+    problems = []
+    with measuring(root, point) as ruler:
+        for family in families:
+            record = root / folder / "metrics" / f"{family}.json"
+            repeat = _repeat("measure-point", folder, family, ctc=arguments.ctc)
+            step = functools.partial(ruler.measure, family, repeat=repeat)
+            try:
+                _carry_out(arguments, record, point.family_keys[family], step)
+            except InvrError as problem:  # the other families do not wait for this one
+                problems.append(problem)
+    if problems:
+        raise type(problems[0])("\n".join(map(str, problems)))
+    return 0
+
+
+def _chosen_families(point: Point, names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in point.family_keys:
+            raise InputError(
+                f"{point.address.folder} is not measured by {name!r} under these conditions; "
+                f"{suggest(name, point.family_keys)}."
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def time(arguments: Any) -> int:

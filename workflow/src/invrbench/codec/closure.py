@@ -1,48 +1,40 @@
 """The files a verb needs: the static import closure of its script."""
 
-import ast
 import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from invrbench.codec.manifest import Manifest, Verb
-from invrbench.digest import bare_code, digest_files
 from invrbench.errors import ManifestError
+from invrbench.syntax import bare_code, digest_files, read_code
 
 _NOT_CODE = {"README.md", "codec.toml", "origin.json", "package.json"}
 _NOT_COPIED = {"bitstreams", "models", "__pycache__"}
 
 
-@functools.cache
-def _imports(path: Path, mtime_ns: int) -> tuple[str, ...]:
-    """Dotted names a Python file imports, from anywhere in it; relative ones keep their dots."""
+def imported_names(path: Path) -> tuple[str, ...]:
+    """Dotted names of the modules a Python file imports; none for a file in another language.
+
+    Raises:
+        ManifestError: the file does not parse.
+    """
+    if path.suffix != ".py" or not path.is_file():
+        return ()
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return read_code(path).imports
     except SyntaxError as error:
         raise ManifestError(f"{path.parent.name}/{path.name} does not parse: {error}.") from None
-    names: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            joint = "" if base.endswith(".") or not base else "."
-            names += [base, *(f"{base}{joint}{alias.name}" for alias in node.names)]
-    return tuple(names)
-
-
-def imported_names(path: Path) -> tuple[str, ...]:
-    """Dotted names of the modules a Python file imports; none for a file in another language."""
-    is_code = path.suffix == ".py" and path.is_file()
-    return _imports(path, path.stat().st_mtime_ns) if is_code else ()
 
 
 def _candidates(parts: list[str], roots: tuple[Path, ...]) -> Iterator[Path]:
     for root in roots:
-        for depth in range(1, len(parts) + 1):
-            stem = root.joinpath(*parts[:depth])
+        stem = root
+        for part in parts:
+            stem /= part
             yield stem.with_suffix(".py")
+            if not stem.is_dir():
+                break
             yield stem / "__init__.py"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from invrbench.codec.manifest import Manifest
 from invrbench.digest import digest_value, md5_file
 from invrbench.errors import ToolError, UnsupportedError
+from invrbench.syntax import cache_folder
 from invrbench.video.ffmpeg import find_ffmpeg
 
 
@@ -33,12 +34,6 @@ class Surroundings:
     variables: Mapping[str, str] = field(default_factory=dict)
     interpreter: Interpreter | None = None
     ffmpeg_options: tuple[str, ...] = ()
-
-
-def cache_folder() -> Path:
-    """Where this user's machine keeps environments and weights between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "invrbench"
 
 
 def _host() -> Interpreter:

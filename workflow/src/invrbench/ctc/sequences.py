@@ -1,6 +1,5 @@
 """Sequence entries under ctc/sequences/, names of cuts, and where their files lie here."""
 
-import importlib.metadata
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -467,9 +466,11 @@ def _file_names(source: Mapping[str, Any]) -> list[str]:
 
 
 def _in_distribution(distribution: str, file: str) -> tuple[Path | None, str | None]:
+    from importlib import metadata
+
     try:
-        path = Path(str(importlib.metadata.distribution(distribution).locate_file(file)))
-    except importlib.metadata.PackageNotFoundError:
+        path = Path(str(metadata.distribution(distribution).locate_file(file)))
+    except metadata.PackageNotFoundError:
         return None, (
             f"source not on this machine: {distribution} is not installed; "
             f"pip install {distribution}"

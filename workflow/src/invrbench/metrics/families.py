@@ -10,9 +10,9 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from invrbench.digest import digest_files
 from invrbench.errors import UnsupportedError
 from invrbench.metrics.measurement import Measurement
+from invrbench.syntax import digest_files
 from invrbench.video.format import RawVideo
 
 

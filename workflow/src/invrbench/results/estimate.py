@@ -13,7 +13,7 @@ from invrbench.results.redecode import wanted
 
 Peek = Callable[[Path], str | None]
 DRIFT = "drift"
-_GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 0.8}
+_GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 1.5}
 # most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
 _FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
 
@@ -47,9 +47,12 @@ def steps(plan: Plan, peek: Peek = peek_key) -> Iterable[Step]:
         for verb, key in (("encode", point.encode_key), ("decode", point.decode_key)):
             threads = point.manifest.resources_of(verb).threads  # type: ignore[arg-type]
             yield Step(codec, verb, folder, done(f"{folder}/{verb}.json", key), threads)
-        for family, key in point.family_keys.items():
-            path = f"{folder}/metrics/{family}.json"
-            yield Step(codec, "measure", folder, done(path, key), 1)
+        if point.family_keys:
+            is_measured = all(
+                done(f"{folder}/metrics/{family}.json", key)
+                for family, key in point.family_keys.items()
+            )
+            yield Step(codec, "measure", folder, is_measured, 1)
     for record, asked in wanted(plan).items():
         manifest, folder = asked.point.manifest, asked.point.address.folder.as_posix()
         threads = asked.setting.threads_of(manifest, usable_cores())

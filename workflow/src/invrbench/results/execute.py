@@ -32,20 +32,14 @@ from invrbench.errors import (
     StorageError,
     storage_error,
 )
-from invrbench.metrics.families import RENDER
-from invrbench.metrics.families import measure as measure_family
-from invrbench.metrics.measurement import Measurement
 from invrbench.results import frames, paths
 from invrbench.results.fitting import finish, finished_before, open_checkpoint, take_model
 from invrbench.results.plan import Fit, Point
-from invrbench.results.previews import FOLDER as PREVIEWS
-from invrbench.results.previews import write_previews
 from invrbench.results.records import (
     library_versions,
     machine_label,
     now,
     read_record,
-    read_usable_record,
     write_record,
 )
 from invrbench.results.sources import Prepared, coding_fields, load_source
@@ -263,6 +257,9 @@ def decode(root: Path, point: Point, *, repeat: str) -> None:
     Raises:
         ContractError: the decoder failed or wrote the wrong number of bytes.
     """
+    from invrbench.results.previews import FOLDER as PREVIEWS  # numpy, which no other verb needs
+    from invrbench.results.previews import write_previews
+
     folder = root / point.address.folder
     manifest, log = point.manifest, folder / "decode.log"
     with recorded_failure(folder / "decode.failed.json", log, key=point.decode_key, repeat=repeat):
@@ -333,149 +330,3 @@ def _encoded(folder: Path) -> dict[str, Any]:
             "delete encode.json and rerun."
         )
     return record
-
-
-def measure(root: Path, point: Point, family: str, *, repeat: str) -> None:
-    """Measure one family of metrics on a point's decoded frames and write its record.
-
-    Frames that are gone are decoded again; another md5 than the first decode's fails the point.
-
-    Raises:
-        ContractError: the decoder is not repeatable, or failed.
-    """
-    folder = root / point.address.folder
-    target = folder / "metrics" / f"{family}.json"
-    key = point.family_keys[family]
-    log = folder / f"measure-{family}.log"
-    failed = folder / "metrics" / f"{family}.failed.json"
-    with recorded_failure(failed, log, key=key, repeat=repeat):
-        prepared = load_source(root, point.address.sequence)
-        decoded = read_record(folder / "decode.json")
-        if decoded is None:
-            raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
-        start = now()
-        with workspace(root / paths.JOBS) as space:
-            pictures = _pictures(root, point, space, log, decoded, keeps=point.keep_decoded)
-            references, inputs = prepared.clips, {}
-            if family == RENDER and point.uncompressed is not None:
-                references, digest = _render_of(root, point.uncompressed, space, log)
-                inputs = {"render_md5": digest}
-            results = {
-                view: measure_family(family, references[view], video)
-                for view, video in pictures.items()
-            }
-        record = {
-            "kind": "measure",
-            "status": "ok",
-            **asdict(point.address),
-            "family": family,
-            "key": key,
-            "start": start,
-            "end": now(),
-            "machine": machine_label(),
-            "inputs": {
-                "source_md5": prepared.md5,
-                "decoded_md5": decoded["decoded_md5"],
-                **inputs,
-            },
-            **_measured(results),
-        }
-        write_record(target, record)
-    _finish_measuring(root, point)
-
-
-def _render_of(
-    root: Path, point: Point, space: Path, log: Path
-) -> tuple[Mapping[str, RawVideo], str]:
-    """The decoded frames of another point, and their md5."""
-    folder, own = root / point.address.folder, space / "uncompressed"
-    decoded = read_record(folder / "decode.json")
-    if decoded is None:
-        raise RecordError(f"{folder}/decode.json is missing; decode this point first.")
-    own.mkdir()
-    pictures = _pictures(root, point, own, log, decoded, keeps=True)
-    return pictures, str(decoded["decoded_md5"])
-
-
-def _pictures(
-    root: Path, point: Point, space: Path, log: Path, record: Any, *, keeps: bool
-) -> dict[str, RawVideo]:
-    """A point's decoded frames below ``space``, decoded again if they are gone or were damaged.
-
-    ``keeps`` archives them then: an earlier run may have had no use for them.
-    """
-    held = frames.get(root, point.address, point.formats, space)
-    if held is not None and md5_of(held) == record["decoded_md5"]:
-        return held
-    views = tuple(point.formats)
-    keeps |= any(frames.archive_file(root, point.address, view).is_file() for view in views)
-    with workspace(root / paths.JOBS) as other:
-        folder = root / point.address.folder
-        pictures = _decode_again(point, folder, other, log, record)
-        frames.put(root, point.address, pictures, archive=keeps)
-    if keeps:
-        frames.drop(root, point.address, point.formats)  # the archive stays
-    found = frames.get(root, point.address, point.formats, space)
-    if found is None:
-        raise RecordError(f"{folder}: its decoded frames went away while they were measured.")
-    return found
-
-
-def _measured(results: Mapping[str, Measurement]) -> dict[str, Any]:
-    """A video's measurement, or those of a scene under ``views``, with the versions of all."""
-    if "" in results:
-        return results[""].to_json()
-    versions: dict[str, str] = {}
-    for result in results.values():
-        versions |= result.versions
-    return {
-        "versions": versions,
-        "views": {view: result.to_json() for view, result in results.items()},
-    }
-
-
-def _decode_again(
-    point: Point, folder: Path, space: Path, log: Path, record: Any
-) -> dict[str, RawVideo]:
-    run, decoded = decode_into(point, folder, space, log)
-    md5 = md5_of(decoded)
-    if md5 != record["decoded_md5"]:
-        raise ContractError(
-            f"{point.address.codec}: decoder not repeatable: two decodes of one bitstream gave "
-            f"md5 {record['decoded_md5']} and {md5} (sandbox {run.level}, {run.device})."
-        )
-    log.unlink(missing_ok=True)
-    return decoded
-
-
-def _finish_measuring(root: Path, point: Point) -> None:
-    """When all families of a point are current: write its per-frame table, drop its frames."""
-    folder = root / point.address.folder
-    records = {}
-    for family, key in point.family_keys.items():
-        record = read_usable_record(folder / "metrics" / f"{family}.json")
-        if record is None or record["key"] != key:
-            return
-        records[family] = record
-    write_whole(folder / "frames.tsv", _frames_table(point, list(records.values())))
-    frames.drop(root, point.address, point.formats)
-
-
-def _frames_table(point: Point, records: list[dict[str, Any]]) -> str:
-    """Per-frame values as text: a line per frame, of a scene per view and frame."""
-    is_scene = "" not in point.formats
-    columns: dict[str, dict[str, list[float | None]]] = {view: {} for view in point.formats}
-    for record in records:
-        for view, held in columns.items():
-            held |= (record["views"][view] if is_scene else record)["frames"]
-    names = list(dict.fromkeys(name for held in columns.values() for name in held))
-    lines = ["\t".join([*(["view"] if is_scene else []), "frame", *names])]
-    for view, held in columns.items():
-        for index in range(max((len(values) for values in held.values()), default=0)):
-            cells = [
-                values[index] if index < len(values) else None
-                for values in (held.get(name, []) for name in names)
-            ]
-            lead = [view, str(index)] if is_scene else [str(index)]
-            lines.append("\t".join([*lead, *("" if v is None else f"{v:.6f}" for v in cells)]))
-    return "\n".join(lines) + "\n"

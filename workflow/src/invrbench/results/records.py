@@ -1,10 +1,10 @@
 """Records: what was run, on what, with what result. A record is the truth about its artefact."""
 
+import contextlib
 import os
 import platform
 import re
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ def usable_cores() -> int:
 
 def library_versions(*names: str) -> dict[str, str]:
     """Versions of installed distributions, without importing them."""
+    from importlib import metadata
+
     versions = {"invrbench": __version__, "python": platform.python_version()}
     for name in names:
         try:
@@ -133,5 +135,6 @@ def peek_key(path: Path) -> str | None:
 
 
 def mark_stale(path: Path) -> None:
-    """Date a record's file before all its inputs, so that the next run makes it anew."""
-    os.utime(path, (STALE_TIME, STALE_TIME))
+    """Date a file, if it is there, before all its inputs, so that the next run makes it anew."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path, (STALE_TIME, STALE_TIME))

@@ -1,6 +1,7 @@
 """The ffmpeg this run uses, and what its build can do."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from invrbench.digest import digest_value
 from invrbench.errors import ToolError
 
 ENVIRONMENT_VARIABLE = "INVRBENCH_FFMPEG"
+_HANDED_VARIABLE = "INVRBENCH_FFMPEG_FOUND"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,35 @@ def _listing(path: Path, option: str) -> str:
     ).stdout
 
 
+def hand_over_ffmpeg() -> None:
+    """Tell processes started from here which ffmpeg was found, so that none looks again."""
+    try:
+        found = find_ffmpeg()
+    except ToolError:
+        return  # whoever needs it says so
+    told = [str(found.path), found.version, found.build, *_state(found.path)]
+    os.environ[_HANDED_VARIABLE] = json.dumps([os.environ.get(ENVIRONMENT_VARIABLE), *told])
+
+
+def _state(path: Path) -> list[int]:
+    """What tells one file from another that takes its place."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _handed() -> Ffmpeg | None:
+    """The ffmpeg that this run found, if it is still there and nobody named another one."""
+    text = os.environ.get(_HANDED_VARIABLE)
+    if text is None:
+        return None
+    named, path, version, build, *state = json.loads(text)
+    try:
+        is_same = named == os.environ.get(ENVIRONMENT_VARIABLE) and _state(Path(path)) == state
+    except OSError:
+        return None
+    return Ffmpeg(Path(path), version, build) if is_same else None
+
+
 @functools.cache
 def find_ffmpeg() -> Ffmpeg:
     """The ffmpeg named by ``INVRBENCH_FFMPEG``, else the one that came with pip.
@@ -59,6 +90,9 @@ def find_ffmpeg() -> Ffmpeg:
     Raises:
         ToolError: the named file cannot be run, or none is installed.
     """
+    handed = _handed()
+    if handed is not None:
+        return handed
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         found = shutil.which(named)
