@@ -73,6 +73,7 @@ PLAIN = [
     *("--rerun-triggers", "mtime", "params", "--max-checksum-file-size", "0"),
 ]
 OURS = [sys.executable, "-m", "snakemake", "--config", "ctc=scale", "--cores", "2"]
+TOUCHING = ["--scheduler-subsample", "400", "--touch", "--forceall", "all"]
 TOUCH = """
 import sys
 from snakemake.cli import main
@@ -225,7 +226,7 @@ def main() -> None:
         bare = Bare(bench.root.with_name("bare"), bench, folders)
         # Snakemake's memory of every job, as after a run
         cost(bench, ["invrbench", "adopt", "--ctc", "scale"])
-        cost(bare, [sys.executable, "-c", TOUCH, *PLAIN[3:], "--touch", "--forceall", "all"])
+        cost(bare, [sys.executable, "-c", TOUCH, *PLAIN[3:], *TOUCHING])
         measure(bench, bare, len(folders), given.rounds)
 
 

@@ -1,5 +1,6 @@
 """What the Snakefile asks: targets, inputs, keys and resources. The only door between the two."""
 
+import gc
 import logging
 import math
 import os
@@ -27,7 +28,6 @@ from invrbench.results.hold import hold_tree
 from invrbench.results.labels import refuse_other_report
 from invrbench.results.leftovers import clear_after, clear_before
 from invrbench.results.measuring import TABLE, lacks_weights
-from invrbench.results.paths import FitAddress, PointAddress
 from invrbench.results.plan import Fit, Plan, Point
 from invrbench.results.planning import load_plan
 from invrbench.results.progress import slowest
@@ -72,6 +72,8 @@ def enter(root: Path) -> None:
         BusyError: another run holds the tree; says who.
     """
     argv = sys.argv[1:]
+    # a DAG of thousands of jobs is millions of objects, none of which is garbage for a long while
+    gc.set_threshold(200_000, 50, 100)
     if is_worker(argv):
         os.environ.setdefault(ENTERED_VARIABLE, "elsewhere")  # on a node that was told nothing
         return
@@ -104,12 +106,12 @@ def _given(resources: Mapping[str, Any], name: str, default: int) -> int:
     return int(resources[name].value) if name in resources else default
 
 
-def _known(table: Mapping[str, Task], folder: Path, ctc: str) -> Task:
-    if folder.as_posix() not in table:
+def _known(table: Mapping[str, Task], folder: str, ctc: str) -> Task:
+    if folder not in table:
         raise ConditionsError(
             f"{folder} is not part of the conditions {ctc!r} (or of this selection)."
         )
-    return table[folder.as_posix()]
+    return table[folder]
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,12 @@ class Dag:
     @property
     def measured(self) -> list[str]:
         """The table of every point that can be run; it is written when all its families are."""
-        return [(p.address.folder / TABLE).as_posix() for p in self.plan.runnable if p.family_keys]
+        return [f"{p.address.folder}/{TABLE}" for p in self.plan.runnable if p.family_keys]
 
     @property
     def timed(self) -> list[str]:
         """The record of times of every point that can be run."""
-        return [(p.address.folder / TIMES).as_posix() for p in self.plan.runnable]
+        return [f"{p.address.folder}/{TIMES}" for p in self.plan.runnable]
 
     @property
     def drifted(self) -> list[str]:
@@ -252,27 +254,15 @@ class Dag:
 
     def point(self, wildcards: Any) -> Point:
         """The point whose folder the wildcards spell."""
-        address = PointAddress(
-            wildcards.sequence,
-            wildcards.codec,
-            wildcards.configuration,
-            wildcards.rate_point,
-            int(wildcards.seed),
-        )
-        return _known(self.plan.point_by_folder, address.folder, self.settings.ctc)
+        w = wildcards
+        folder = f"results/{w.sequence}/{w.codec}/{w.configuration}/{w.rate_point}/s{w.seed}"
+        return _known(self.plan.point_by_folder, folder, self.settings.ctc)
 
     def fit(self, wildcards: Any) -> Fit:
         """The fit whose folder the wildcards spell."""
-        name, budget = wildcards.fit.rsplit(".", 1)
-        address = FitAddress(
-            wildcards.sequence,
-            wildcards.codec,
-            wildcards.configuration,
-            name,
-            budget,
-            int(wildcards.seed),
-        )
-        return _known(self.plan.fits, address.folder, self.settings.ctc)
+        w = wildcards
+        folder = f"results/{w.sequence}/{w.codec}/{w.configuration}/fits/{w.fit}/s{w.seed}"
+        return _known(self.plan.fits, folder, self.settings.ctc)
 
     def source_files(self, wildcards: Any) -> list[str]:
         """The files behind a sequence, so that newer ones are noticed."""
@@ -287,7 +277,7 @@ class Dag:
         point = self.point(wildcards)
         inputs = {"source": paths.source_record(wildcards.sequence).as_posix()}
         if point.fit is not None:
-            inputs["fit"] = (point.fit.address.folder / "fit.json").as_posix()
+            inputs["fit"] = f"{point.fit.address.folder}/fit.json"
         return inputs
 
     def measure_inputs(self, wildcards: Any) -> list[str]:
@@ -296,7 +286,7 @@ class Dag:
         folders = [point.address.folder]
         if point.uncompressed is not None:
             folders.append(point.uncompressed.address.folder)
-        return [(folder / "decode.json").as_posix() for folder in dict.fromkeys(folders)]
+        return [f"{folder}/decode.json" for folder in dict.fromkeys(folders)]
 
     def drift(self, wildcards: Any) -> Wanted:
         """The second decode whose record the wildcards spell."""
@@ -311,7 +301,7 @@ class Dag:
     def drift_inputs(self, wildcards: Any) -> list[str]:
         """What a second decode waits for: the record of the first one, and its PSNR."""
         folder = self.point(wildcards).address.folder
-        return [(folder / name).as_posix() for name in ("decode.json", TABLE)]
+        return [f"{folder}/{name}" for name in ("decode.json", TABLE)]
 
     def drift_threads(self, wildcards: Any) -> int:
         """Threads of a second decode."""
@@ -390,25 +380,29 @@ class Dag:
         """
         has_weights = find_trunk() is not None
         for point in self.plan.runnable:
-            folder, chain_is_sound, is_measured = point.address.folder, True, True
-            for path, key in point.records.items():
-                full = self.plan.root / path
-                held = peek_key(full)
-                if path.parent == folder / "metrics":
-                    is_measured &= held == key
-                    if has_weights and path.stem == "perceptual" and held == key:
-                        is_measured &= not lacks_weights(read_usable_record(full))
-                    continue
-                chain_is_sound &= held == key
-                if held is not None and not chain_is_sound:
-                    mark_stale(full)
-            if not (chain_is_sound and is_measured):
-                mark_stale(self.plan.root / folder / TABLE)
-            self._date_stale_drifts(point, is_sound=chain_is_sound)
-            times = self.plan.root / point.address.folder / TIMES
-            held = peek_key(times)
-            if held is not None and not (chain_is_sound and held == timing_key(point)):
-                mark_stale(times)
+            folder, is_sound = self.plan.root / point.address.folder, True
+            for path, key in point.steps.items():
+                held = peek_key(self.plan.root / path)
+                is_sound &= held == key
+                if held is not None and not is_sound:
+                    mark_stale(self.plan.root / path)
+            if not (is_sound and self._is_measured(point, has_weights=has_weights)):
+                mark_stale(folder / TABLE)
+            self._date_stale_drifts(point, is_sound=is_sound)
+            held = peek_key(folder / TIMES)
+            if held is not None and not (is_sound and held == timing_key(point)):
+                mark_stale(folder / TIMES)
+
+    def _is_measured(self, point: Point, *, has_weights: bool) -> bool:
+        """Whether the records of all families have their keys, and LPIPS waits for no weights."""
+        for path, key in point.measurements.items():
+            full = self.plan.root / path
+            if peek_key(full) != key:
+                return False
+            is_weighted = has_weights and path.name == "perceptual.json"
+            if is_weighted and lacks_weights(read_usable_record(full)):
+                return False
+        return True
 
     def _date_stale_drifts(self, point: Point, *, is_sound: bool) -> None:
         for path in drift.record_paths(self.plan.root, point):

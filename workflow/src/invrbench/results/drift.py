@@ -185,7 +185,8 @@ def record_path(point: Point, setting: Setting) -> Path:
 
 def record_paths(root: Path, point: Point) -> list[Path]:
     """Records of second decodes that a point has, below ``root``."""
-    found = sorted((root / point.address.folder / FOLDER).glob("*.json"))
+    folder = root / point.address.folder / FOLDER
+    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
     return [path.relative_to(root) for path in found]
 
 

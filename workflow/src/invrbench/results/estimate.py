@@ -48,10 +48,7 @@ def steps(plan: Plan, peek: Peek = peek_key) -> Iterable[Step]:
             threads = point.manifest.resources_of(verb).threads  # type: ignore[arg-type]
             yield Step(codec, verb, folder, done(f"{folder}/{verb}.json", key), threads)
         if point.family_keys:
-            is_measured = all(
-                done(f"{folder}/metrics/{family}.json", key)
-                for family, key in point.family_keys.items()
-            )
+            is_measured = all(peek(root / path) == key for path, key in point.measurements.items())
             yield Step(codec, "measure", folder, is_measured, 1)
     for record, asked in wanted(plan).items():
         manifest, folder = asked.point.manifest, asked.point.address.folder.as_posix()

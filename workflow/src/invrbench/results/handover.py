@@ -33,6 +33,7 @@ class _Handed:
 def hand_over(plan: Plan) -> None:
     """Write the plan for the jobs of this process and name it in their environment."""
     path = plan.root / RUN_PLAN
+    _ = plan.point_by_folder  # looked up here, it goes with the plan
     used = {point.manifest.codec: point.manifest for point in plan.runnable}
     code = {
         (name, verb): _code_of(manifest, verb)

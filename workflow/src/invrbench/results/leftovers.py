@@ -53,13 +53,9 @@ def _clear_frames(plan: Plan) -> None:
     still = {
         frames.raw_file(plan.root, point.address, view)
         for point in plan.runnable
-        if any(_is_open(plan, path, key) for path, key in point.records.items())
+        if any(peek_key(plan.root / path) != key for path, key in point.measurements.items())
         for view in point.formats
     }
     for path in (plan.root / paths.FRAMES).glob("*.raw"):
         if path not in still:
             path.unlink(missing_ok=True)
-
-
-def _is_open(plan: Plan, record: Path, key: str) -> bool:
-    return record.parent.name == "metrics" and peek_key(plan.root / record) != key

@@ -1,5 +1,6 @@
 """Where every artefact of a run lies, relative to the repository root."""
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class PointAddress:
     rate_point: str
     seed: int
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         """``results/<sequence>/<codec>/<configuration>/<rate_point>/s<seed>``."""
         base = RESULTS / self.sequence / self.codec / self.configuration
@@ -65,7 +66,7 @@ class FitAddress:
     budget: str
     seed: int
 
-    @property
+    @functools.cached_property
     def folder(self) -> Path:
         """``results/<sequence>/<codec>/<configuration>/fits/<fit>.<budget>/s<seed>``."""
         base = RESULTS / self.sequence / self.codec / self.configuration / "fits"

@@ -92,14 +92,25 @@ class Point:
         return {view.id: view.source.format for view in self.rendered}
 
     @property
-    def records(self) -> dict[Path, str]:
-        """Records behind the point in the order of their making, with the key of each."""
+    def steps(self) -> dict[Path, str]:
+        """Records of fit, encode and decode in the order of their making, with the key of each."""
         folder = self.address.folder
         chain = {self.fit.address.folder / "fit.json": self.fit.key} if self.fit else {}
-        chain |= {folder / "encode.json": self.encode_key, folder / "decode.json": self.decode_key}
-        for family, key in self.family_keys.items():
-            chain[folder / "metrics" / f"{family}.json"] = key
-        return chain
+        return chain | {
+            folder / "encode.json": self.encode_key,
+            folder / "decode.json": self.decode_key,
+        }
+
+    @property
+    def measurements(self) -> dict[Path, str]:
+        """Records of the families, with the key of each."""
+        folder = self.address.folder / "metrics"
+        return {folder / f"{family}.json": key for family, key in self.family_keys.items()}
+
+    @property
+    def records(self) -> dict[Path, str]:
+        """Records behind the point in the order of their making, with the key of each."""
+        return self.steps | self.measurements
 
     @property
     def is_runnable(self) -> bool:

@@ -16,6 +16,7 @@ from invrbench.outside import object_in, parse_json
 SCHEMA = 1
 STALE_TIME = 1  # seconds after the epoch: older than every input, so Snakemake runs the job again
 _PEEK_BYTES = 2048
+_KEY = re.compile(rb'"key": "([0-9a-f]*)"')
 STALE = "made with other code, parameters or input"  # what a record with another key was
 MACHINE_VARIABLE = "INVRBENCH_MACHINE"
 
@@ -126,12 +127,15 @@ def failure_of(path: Path, key: str, *, is_final: bool = False) -> str | None:
 def peek_key(path: Path) -> str | None:
     """The key in a record's first lines, without reading all of it; None if there is no record."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_PEEK_BYTES).decode(errors="replace")
+        file = os.open(path, os.O_RDONLY)  # a third of what a file object takes, of thousands
     except FileNotFoundError:
         return None
-    match = re.search(r'"key": "([0-9a-f]*)"', head)
-    return match[1] if match else ""
+    try:
+        head = os.read(file, _PEEK_BYTES)
+    finally:
+        os.close(file)
+    match = _KEY.search(head)
+    return match[1].decode() if match else ""
 
 
 def mark_stale(path: Path) -> None:
