@@ -12,7 +12,7 @@ from invrbench.digest import digest_value
 from invrbench.errors import ToolError
 
 ENVIRONMENT_VARIABLE = "INVRBENCH_FFMPEG"
-_HANDED_VARIABLE = "INVRBENCH_FFMPEG_FOUND"
+HANDED_VARIABLE = "INVRBENCH_FFMPEG_FOUND"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def hand_over_ffmpeg() -> None:
     except ToolError:
         return  # whoever needs it says so
     told = [str(found.path), found.version, found.build, *_state(found.path)]
-    os.environ[_HANDED_VARIABLE] = json.dumps([os.environ.get(ENVIRONMENT_VARIABLE), *told])
+    os.environ[HANDED_VARIABLE] = json.dumps([os.environ.get(ENVIRONMENT_VARIABLE), *told])
 
 
 def _state(path: Path) -> list[int]:
@@ -72,8 +72,8 @@ def _state(path: Path) -> list[int]:
 
 def _handed() -> Ffmpeg | None:
     """The ffmpeg that this run found, if it is still there and nobody named another one."""
-    text = os.environ.get(_HANDED_VARIABLE)
-    if text is None:
+    text = os.environ.get(HANDED_VARIABLE)
+    if not text:
         return None
     named, path, version, build, *state = json.loads(text)
     try:
