@@ -45,7 +45,7 @@ def test_the_plan_that_was_handed_over_is_taken(plan: Plan) -> None:
     taken = handover.take_over(plan.root, "own")
     assert taken is not None
     assert [p.address for p in taken.points] == [p.address for p in plan.points]
-    assert list(taken.point_by_folder.values())[0].records == plan.points[0].records
+    assert next(iter(taken.point_by_folder.values())).records == plan.points[0].records
     assert handover.take_over(plan.root, "other") is None
     assert not changed(plan)
 

@@ -79,6 +79,9 @@ def enter(root: Path) -> None:
         return
     if os.environ.get(ENTERED_VARIABLE) != str(os.getpid()):
         os.environ[ENTERED_VARIABLE] = str(os.getpid())  # exec keeps the process id
+        # Or each of thousands of jobs compiles the harness, which takes as long as all else it does
+        # to start; what is kept lies in __pycache__/, beside the source
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         if not any(word.startswith("--workflow-profile") for word in argv):
             profile = ["--workflow-profile", str(root / PROFILE)]
             sys.stdout.flush()
