@@ -1,12 +1,9 @@
 """A run on a cluster: the tables of one machine, and jobs that come back."""
 
-import csv
 import itertools
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,17 +12,20 @@ from clone import ENCODE, Bench
 from cluster import GPUS
 from invrbench.results.execute import DEVICE_VARIABLE
 from invrbench.results.grants import VISIBLE_VARIABLE
-from invrbench.results.points import VOLATILE
+from slurm_runs import (
+    PROFILE,
+    SHORT,
+    SLEEPS,
+    Trouble,
+    rows,
+    run_on_slurm,
+    start_on_slurm,
+    until,
+    wait_for_the_end_of,
+)
 
 pytestmark = pytest.mark.usefixtures("slurm")
 
-PROFILE = ("--workflow-profile", "workflow/profiles/slurm")
-# This cluster keeps no accounts, and its files are seen at once; what it calls GPUs are none.
-SHORT = (
-    "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3",
-    "--latency-wait", "10",
-)  # fmt: skip
-HERE = (*SHORT, "--resources", "gpu=0", "slots=1")
 CONDITIONS = """
 schema: 1
 name: reduced
@@ -46,13 +46,6 @@ tests:
     configurations: [ld]
     codecs: [hevc]
 """
-MARKED = """
-import json, os, sys, time
-with open({mark!r}, "a") as file:
-    file.write(f"{{os.getpid()}}\\n")
-starts = len(open({mark!r}).readlines())
-{first}
-"""
 USES = """
 import os, time
 begin = time.time()
@@ -60,22 +53,8 @@ time.sleep(4)
 with open({mark!r}, "a") as file:
     file.write(f"{{os.environ['CUDA_VISIBLE_DEVICES']}} {{begin}} {{time.time()}}\\n")
 """
-SLEEPS = "if starts == 1: time.sleep(600)"
 WANTS_MB = "held = b'x' * ({mb} << 20); time.sleep(6)"
 BREAKS = "sys.exit('this codec is broken')"
-PATIENCE_SECONDS = 400.0
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8") as file:
-        return [
-            {name: cell for name, cell in row.items() if name not in VOLATILE}
-            for row in csv.DictReader(file, delimiter="\t")
-        ]
-
-
-def run_on_slurm(bench: Bench, ctc: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return bench.command("snakemake", *PROFILE, "all", "--config", f"ctc={ctc}", *HERE, *words)
 
 
 def test_tables_of_a_cluster_are_those_of_one_machine(tmp_path: Path) -> None:
@@ -95,40 +74,6 @@ def test_tables_of_a_cluster_are_those_of_one_machine(tmp_path: Path) -> None:
     assert there.planned("reduced") == {}
 
 
-class Trouble:
-    """A bench of quantisers, some of which meet trouble at their first start."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.marks = bench.root / "marks"
-        self.marks.mkdir()
-
-    def add(self, codec: str, first: str, *, mem_mb: int = 4000) -> None:
-        """A codec whose encode leaves a line at each start, and does ``first`` before its work."""
-        mark = MARKED.format(mark=str(self.marks / codec), first=first)
-        extra = f"[resources.encode]\nmem_mb = {mem_mb}\nruntime_min = 10"
-        grid = "bits = [3]"
-        self.bench.add_codec(codec, grid=grid, encode=mark + ENCODE, extra=extra)
-
-    def starts(self, codec: str) -> list[int]:
-        """Process ids of the codec's encodes so far."""
-        mark = self.marks / codec
-        return [int(line) for line in mark.read_text().split()] if mark.is_file() else []
-
-    def logs(self) -> str:
-        """What Slurm kept of the jobs that failed."""
-        found = (self.bench.root / "results/.slurm").rglob("*.log")
-        return "\n".join(path.read_text(errors="replace") for path in found)
-
-
-def until(is_so: Callable[[], object], run: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not is_so():
-        assert run.poll() is None, run.communicate()[0]
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.5)
-
-
 def job_of(codec: str) -> str:
     told = subprocess.run(
         ["squeue", "--noheader", "--states=running", "--format=%i %k"],
@@ -140,18 +85,6 @@ def job_of(codec: str) -> str:
 def verb_above(pid: int) -> psutil.Process:
     """The harness's process above a codec's."""
     return next(p for p in psutil.Process(pid).parents() if "encode" in p.cmdline())
-
-
-def start_on_slurm(bench: Bench, ctc: str, *words: str) -> "subprocess.Popen[str]":
-    command = [*PROFILE, "all", "--config", f"ctc={ctc}", *HERE, *words]
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *command],
-        cwd=bench.root,
-        env=bench.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def test_jobs_come_back_from_kills_and_want_of_memory_and_not_from_their_own_mistakes(
@@ -215,13 +148,6 @@ def test_jobs_that_want_a_gpu_have_one_of_their_own(tmp_path: Path, words: tuple
     assert sum(map(len, spans.values())) == 4
     for held in map(sorted, spans.values()):
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(held))
-
-
-def wait_for_the_end_of(pid: int) -> None:
-    end = time.monotonic() + 90
-    while psutil.pid_exists(pid):
-        assert time.monotonic() < end, "the codec of a run that ended goes on"
-        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
