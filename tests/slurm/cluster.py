@@ -52,6 +52,8 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=cpu Nodes=ALL MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP
 """
 
 
@@ -79,7 +81,7 @@ def cluster(folder: Path) -> Iterator[None]:
         folder: an empty one, for keys, sockets, state and logs.
 
     Raises:
-        TimeoutError: the node does not come up; quotes the daemons' logs.
+        TimeoutError: the node does not come up, or a job does not end; quotes the daemons' logs.
     """
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -103,6 +105,7 @@ def cluster(folder: Path) -> Iterator[None]:
         _wait_for(lambda: _told("sinfo", "-h", "-o", "%T") == "idle", folder)
         yield
         subprocess.run(["scancel", "--user=root"], check=False)
+        _wait_for(lambda: not _told("squeue", "-h", "-o", "%i"), folder)  # else their steps stay
 
 
 def _munged(folder: Path) -> list[str]:
@@ -151,7 +154,7 @@ def _wait_for(is_so: Callable[[], bool], folder: Path) -> None:
         if time.monotonic() > end:
             logs = [*folder.glob("*.out"), *folder.glob("*.log")]
             told = "\n".join(f"{log.name}:\n{log.read_text()[-2000:]}" for log in logs)
-            raise TimeoutError(f"the cluster does not start:\n{told}")
+            raise TimeoutError(f"the cluster does not start, or its jobs do not end:\n{told}")
         time.sleep(0.2)
 
 
