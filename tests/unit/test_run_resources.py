@@ -1,7 +1,9 @@
 """What a run asks of one machine, or of a cluster, for each of its jobs."""
 
+import gc
 import os
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from invrbench.codec.manifest import Resources
-from invrbench.dag import Dag, Settings
+from invrbench.codec.stopping import ENTERED_VARIABLE
+from invrbench.dag import Dag, Settings, enter
 from invrbench.digest import write_json
 from invrbench.errors import ContractError, MemoryLimitError
 from invrbench.results import execute, frames, grants, handover, paths
@@ -107,14 +110,15 @@ def test_measuring_asks_for_a_decoders_resources_only_when_frames_are_gone(
     def asked() -> list[int]:
         return [cluster.measure_resource(n, where) for n in ("gpu", "mem_mb", "runtime")]
 
-    assert asked() == [0, 4000, 60]  # its decode is still to come, and leaves them
+    own = 60 * len(point.family_keys)
+    assert asked() == [0, 4000, own]  # its decode is still to come, and leaves them
     write_json(folder / "decode.json", {"key": point.decode_key})
-    assert asked() == [2, 8000, 60 + 106]
+    assert asked() == [2, 8000, own + 106]
     for view in point.formats:
         raw = frames.raw_file(plan.root, point.address, view)
         raw.parent.mkdir(parents=True, exist_ok=True)
         raw.touch()
-    assert asked() == [0, 4000, 60]
+    assert asked() == [0, 4000, own]
 
 
 def test_a_job_on_a_node_takes_the_plan_of_its_run(
@@ -127,6 +131,19 @@ def test_a_job_on_a_node_takes_the_plan_of_its_run(
     opened = Dag.open(tmp_path, {"ctc": "smoke"}, {})
     assert opened.plan.root == tmp_path  # where there are no conditions to be read
     assert os.environ[handover.VARIABLE] == str(tmp_path / paths.RUN_PLAN)
+
+
+def test_jobs_find_the_program_where_no_environment_was_activated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["snakemake", "--mode", "remote"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv(ENTERED_VARIABLE, "")
+    thresholds = gc.get_threshold()
+    enter(tmp_path)
+    gc.set_threshold(*thresholds)
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}:/usr/bin"
+    assert shutil.which("invrbench") is not None
 
 
 def broken(folder: Path, error: Exception) -> Path:

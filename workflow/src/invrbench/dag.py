@@ -50,7 +50,7 @@ CONFIG_KEYS = ("ctc", "only", "label", "seeds")
 _PATIENCE_SECONDS = 10.0  # for jobs that are told to stop
 # What a job takes beside its codec: the harness, Snakemake on a node; starting and reading sources.
 _HARNESS_MB, _HARNESS_MIN = 1000, 15
-_MEASURE_MB, _MEASURE_MIN = 4000, 60
+_MEASURE_MB, _MEASURE_MIN = 4000, 60  # minutes of each family
 _LOOK_ONLY = {
     "-n", "--dry-run", "--dryrun", "--dag", "--rulegraph", "--filegraph", "--summary", "-S",
     "-D", "--detailed-summary", "--list-rules", "-l", "--list-target-rules", "--lint", "--report",
@@ -72,6 +72,7 @@ def enter(root: Path) -> None:
         BusyError: another run holds the tree; says who.
     """
     argv = sys.argv[1:]
+    _find_own_program()
     # a DAG of thousands of jobs is millions of objects, none of which is garbage for a long while
     gc.set_threshold(200_000, 50, 100)
     if is_worker(argv):
@@ -91,6 +92,13 @@ def enter(root: Path) -> None:
     logging.raiseExceptions = False  # Snakemake's log on a full disk must not bury its sentence
     if not _LOOK_ONLY & set(argv):
         hold_tree(root)
+
+
+def _find_own_program() -> None:
+    """Have jobs find ``invrbench``, also where Snakemake was called by its path."""
+    own, folders = str(Path(sys.executable).parent), os.environ.get("PATH", "").split(os.pathsep)
+    if own not in folders:
+        os.environ["PATH"] = os.pathsep.join([own, *filter(None, folders)])
 
 
 def _touch_at_once() -> None:
@@ -328,7 +336,8 @@ class Dag:
 
     def measure_resource(self, name: str, wildcards: Any, attempt: int = 1) -> int:
         """A resource of a measurement: gpu, mem_mb or runtime; those of a decode where needed."""
-        own = {"gpu": 0, "mem_mb": _MEASURE_MB * attempt, "runtime": _MEASURE_MIN}[name]
+        minutes = _MEASURE_MIN * len(self.point(wildcards).family_keys)
+        own = {"gpu": 0, "mem_mb": _MEASURE_MB * attempt, "runtime": minutes}[name]
         if not self.decodes_again(wildcards):
             return own
         return own + self.resource("decode", name, wildcards, attempt)
