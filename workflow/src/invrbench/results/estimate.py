@@ -1,7 +1,7 @@
 """What a run would do, and how long it would take, from the times of earlier records."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,8 +12,10 @@ from invrbench.results.records import peek_key, read_usable_record, usable_cores
 from invrbench.results.redecode import wanted
 
 Peek = Callable[[Path], str | None]
+Kind = tuple[str, str]  # a codec and its verb
 DRIFT = "drift"
-_GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 1.5}
+_GUESS_SECONDS = {"encode": 1.5, "decode": 0.7, "measure": 1.5, "report": 5.0}
+_OTHER_SECONDS = 1.0
 # most seconds of a fit on two cores, by budget; nobody guesses what a paper's own training takes
 _FIT_SECONDS = {"seconds": 5.0, "quick": 20.0, "minute": 90.0}
 
@@ -56,16 +58,49 @@ def steps(plan: Plan, peek: Peek = peek_key) -> Iterable[Step]:
         yield Step(manifest.codec, DRIFT, folder, done(record.as_posix(), asked.key), threads)
 
 
-def _seconds_by_kind(plan: Plan, known: Iterable[Step]) -> dict[tuple[str, str], float]:
-    """Median seconds of a codec's verb over its records of this machine's earlier runs."""
-    times: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for step in known:
-        if step.done and step.verb in _TIMED and len(times[step.codec, step.verb]) < _ENOUGH:
-            record = read_usable_record(plan.root / step.folder / f"{step.verb}.json")
+def past_seconds(plan: Plan, peek: Peek = peek_key) -> dict[Kind, list[float]]:
+    """Seconds that a codec's verbs took, of up to 25 records each; codec "" has those of all."""
+    times: dict[Kind, list[float]] = defaultdict(list)
+    seen: set[Path] = set()
+    for point in plan.runnable:
+        for path, key in point.records.items():
+            kind = (point.manifest.codec, path.stem)
+            if path.stem not in _TIMED or path in seen or len(times[kind]) >= _ENOUGH:
+                continue
+            seen.add(path)
+            record = read_usable_record(plan.root / path) if peek(plan.root / path) == key else None
             if record and "wall_seconds" in record:
-                times[step.codec, step.verb].append(record["wall_seconds"])
-                times["", step.verb].append(record["wall_seconds"])
-    return {kind: median(values) for kind, values in times.items() if values}
+                times[kind].append(record["wall_seconds"])
+                times["", path.stem].append(record["wall_seconds"])
+    return {kind: values for kind, values in times.items() if values}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long jobs take: the median of what is known of a codec's verb, else a guess.
+
+    ``known`` holds seconds by codec and verb, under codec "" those of all codecs.
+    """
+
+    known: Mapping[Kind, Sequence[float]]
+    budget: str
+
+    def _of(self, kind: Kind) -> Sequence[float]:
+        codec, verb = kind[0], "decode" if kind[1] == DRIFT else kind[1]
+        return self.known.get((codec, verb)) or self.known.get(("", verb)) or ()
+
+    def is_known(self, kind: Kind) -> bool:
+        """Whether a job's length is taken of others, or is the harness's own and short."""
+        return bool(self._of(kind)) or kind[1] not in (*_TIMED, "measure", DRIFT)
+
+    def seconds(self, codec: str, verb: str) -> float | None:
+        """Of one job; None for a fit that nobody can guess."""
+        if known := self._of((codec, verb)):
+            return median(known)
+        verb = "decode" if verb == DRIFT else verb
+        if verb == "fit":
+            return _FIT_SECONDS.get(self.budget)
+        return _GUESS_SECONDS.get(verb, _OTHER_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -77,22 +112,19 @@ class Forecast:
     is_guess: bool
 
 
-def forecast(plan: Plan, every: Iterable[Step]) -> Forecast:
+def forecast(plan: Plan, every: Iterable[Step], peek: Peek = peek_key) -> Forecast:
     """How long the jobs that are not done will take, packed on the usable cores."""
-    held = list(every)
-    known = _seconds_by_kind(plan, held)
-    guesses = _GUESS_SECONDS | {"fit": _FIT_SECONDS.get(plan.conditions.budget)}
+    pace = Pace(past_seconds(plan, peek), plan.conditions.budget)
     total, unknown = 0.0, 0
-    for step in held:
+    for step in every:
         if step.done:
             continue
-        verb = "decode" if step.verb == DRIFT else step.verb
-        one = known.get((step.codec, verb), known.get(("", verb), guesses[verb]))
+        one = pace.seconds(step.codec, step.verb)
         if one is None:
             unknown += 1
         else:
             total += one * step.threads
-    return Forecast(total / usable_cores(), unknown, not known)
+    return Forecast(total / usable_cores(), unknown, not pace.known)
 
 
 def describe(plan: Plan) -> str:

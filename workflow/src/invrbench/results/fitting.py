@@ -47,6 +47,12 @@ def open_checkpoint(folder: Path, key: str) -> Checkpoint:
     return Checkpoint(checkpoint, spent)
 
 
+def began_before(folder: Path) -> float | None:
+    """When a fit under way would have begun, in seconds since the epoch, had it not been killed."""
+    held = _read_note(folder / CHECKPOINT_KEY)
+    return float(held["start"]) - float(held["earlier_seconds"]) if "start" in held else None
+
+
 def _read_note(note: Path) -> dict[str, Any]:
     try:
         held = json.loads(note.read_text(encoding="utf-8"))

@@ -1,17 +1,18 @@
 """Where a run stands: jobs done and running, fits with what is left, failures with reasons."""
 
+import contextlib
 import functools
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from invrbench.results.estimate import Peek, Step, forecast, steps
-from invrbench.results.fitting import CHECKPOINT, CHECKPOINT_KEY
+from invrbench.results.estimate import Forecast, Peek, Step, forecast, steps
+from invrbench.results.fitting import CHECKPOINT, began_before
 from invrbench.results.plan import Plan, Point
 from invrbench.results.records import STALE, failure_of, peek_key, read_usable_record
 
@@ -26,7 +27,7 @@ class Running:
     """A job that runs: its verb, its folder below results/, since when, and what a fit says.
 
     ``share`` of the work is done, in 0 … 1, ``left`` the seconds it leaves at the same pace; None
-    for a job that does not say.
+    for a job that does not say. ``silent`` are the seconds since it said so.
     """
 
     verb: str
@@ -35,6 +36,7 @@ class Running:
     share: float | None = None
     left: float | None = None
     said: str = ""
+    silent: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,34 +76,42 @@ def _processes(root: Path) -> Iterator[Running]:
 def _fits(plan: Plan) -> Iterator[Running]:
     """Fits that have begun and not ended, by their logs; those of other machines among them."""
     for folder in plan.fits:
-        log = plan.root / folder / "fit.log"
-        if not (plan.root / folder / CHECKPOINT).is_dir() or not log.is_file():
-            continue
         if (plan.root / folder / "fit.failed.json").is_file():
             continue
-        last = log.stat().st_mtime
-        spent = last - _began(log)
-        reports = _PROGRESS.findall(_tail(log))
-        if not reports or time.time() - last > SILENT_SECONDS:
-            silent = f"silent for {(time.time() - last) / 60:.0f} min; killed, or lost"
-            if time.time() - last > SILENT_SECONDS:
-                yield Running("fit", folder, spent, said=silent)
+        job = fit_under_way(plan.root, folder)
+        if job is None:
             continue
-        share = float(reports[-1][0])
-        left = spent * (1 - share) / share if share > 0 else None
-        yield Running("fit", folder, spent, share, left, reports[-1][1].strip())
+        if job.silent > SILENT_SECONDS:
+            silent = f"silent for {job.silent / 60:.0f} min; killed, or lost"
+            yield replace(job, share=None, left=None, said=silent)
+        elif job.share is not None:
+            yield job
+
+
+def fit_under_way(root: Path, folder: str) -> Running | None:
+    """What the log of a fit in ``folder`` says; None if it has not begun, or has ended.
+
+    Its seconds include those before it was killed and begun again, as its share does.
+    """
+    log, last = root / folder / "fit.log", 0.0
+    with contextlib.suppress(FileNotFoundError):
+        last = log.stat().st_mtime if (root / folder / CHECKPOINT).is_dir() else 0.0
+    began = began_before(root / folder)
+    if not last or began is None:
+        return None
+    spent, silent = max(0.0, last - began), max(0.0, time.time() - last)
+    reports = _PROGRESS.findall(_tail(log))
+    if not reports:
+        return Running("fit", folder, spent, silent=silent)
+    share = min(1.0, float(reports[-1][0]))
+    left = max(0.0, spent * (1 - share) / share - silent) if share > 0 else None
+    return Running("fit", folder, spent, share, left, reports[-1][1].strip(), silent)
 
 
 def _tail(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         return file.read().decode(errors="replace")
-
-
-def _began(log: Path) -> float:
-    """When a log was begun: its checkpoint folder's key was written just before."""
-    key = log.parent / CHECKPOINT_KEY
-    return float(key.stat().st_mtime if key.is_file() else log.stat().st_mtime)
 
 
 def state_of(plan: Plan, point: Point, peek: Peek) -> State:
@@ -134,7 +144,7 @@ def describe_progress(plan: Plan) -> str:
     return (
         "\n".join(
             [
-                *_jobs(plan, every, running),
+                *_jobs(plan, every, running, forecast(plan, every, peek)),
                 *(_told(job) for job in running),
                 *_points(states),
             ]
@@ -143,10 +153,9 @@ def describe_progress(plan: Plan) -> str:
     )
 
 
-def _jobs(plan: Plan, every: list[Step], running: list[Running]) -> list[str]:
+def _jobs(plan: Plan, every: list[Step], running: list[Running], foreseen: Forecast) -> list[str]:
     done = sum(step.done for step in every)
     line = f"{plan.conditions.name}: {done} of {len(every)} jobs done, {len(running)} running"
-    foreseen = forecast(plan, every)
     if done < len(every) and foreseen.seconds:
         ends = time.strftime("%H:%M", time.localtime(time.time() + foreseen.seconds))
         guess = ", a guess" if foreseen.is_guess else ""
