@@ -45,7 +45,7 @@ include: "workflow/rules/timing.smk"
 onstart:
     # each of the rate limiter's looks starts another one a second later, for the rest of the run
     workflow.scheduler.job_rate_limiter = None
-    BENCH.start(elsewhere=workflow.non_local_exec)
+    BENCH.start(elsewhere=workflow.non_local_exec, jobs=workflow.dag.needrun_jobs())
 
 
 onsuccess:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -39,6 +39,7 @@ from invrbench.results.records import (
     usable_cores,
 )
 from invrbench.results.redecode import Wanted, wanted
+from invrbench.results.terminal import Watch, watch
 from invrbench.results.times import RECORD as TIMES
 from invrbench.results.times import REPEATS, timing_key
 
@@ -186,6 +187,7 @@ class Dag:
         self._began = 0.0
         self._is_stopped = False
         self._drifts = wanted(plan)
+        self._watch: Watch | None = None
 
     @classmethod
     def open(cls, root: Path, config: Mapping[str, Any], given: Mapping[str, Any]) -> "Dag":
@@ -424,10 +426,11 @@ class Dag:
 
     # ---- before, after
 
-    def start(self, *, elsewhere: bool) -> None:
-        """Check the tools this run needs, and start the process that holds torch and LPIPS.
+    def start(self, *, elsewhere: bool, jobs: Iterable[Any]) -> None:
+        """Check the tools this run needs, start the process that holds torch and LPIPS; show jobs.
 
         Args:
+            jobs: Snakemake's, those that will run.
             elsewhere: whether jobs run on other machines. Those measure LPIPS by themselves, and
                 find the environments of codecs ready, in a cache folder that all machines share.
 
@@ -447,6 +450,7 @@ class Dag:
                 interpreter_of(manifest)
         elif any("perceptual" in point.family_keys for point in self.plan.runnable):
             self._start_perceptual_server()
+        self._watch = watch(self.plan, jobs, cores=None if elsewhere else self.slots)
 
     def _start_perceptual_server(self) -> None:
         from invrbench.metrics.server import socket_path
@@ -464,11 +468,15 @@ class Dag:
         """End the jobs, whether the signal reached them or this process alone, then Snakemake."""
         del number, frame
         self._is_stopped = True
+        if self._watch is not None:
+            self._watch.expect_the_end()
         end_children(_PATIENCE_SECONDS)
         raise KeyboardInterrupt
 
     def finish(self, *, complete: bool) -> None:
         """Print the summary; after a failure write the partial report first."""
+        if self._watch is not None:
+            self._watch.stop()
         for number in STOP_SIGNALS:
             signal.signal(number, signal.default_int_handler)
         clear_after(self.plan)
