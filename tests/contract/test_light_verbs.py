@@ -10,7 +10,7 @@ import pytest
 from contributions import CODEC, STILL
 
 LARGE = ("torch", "torchvision", "lpips", "nncodec", "pandas", "matplotlib", "scipy", "sklearn",
-         "plotly", "docx", "xlsxwriter", "snakemake")  # fmt: skip
+         "plotly", "docx", "xlsxwriter", "rich", "snakemake")  # fmt: skip
 CURVES = ["matplotlib", "scipy"]  # which bjontegaard imports
 POINT = f"results/{STILL}/{CODEC}/any/block8/s0"
 PROGRAM = """

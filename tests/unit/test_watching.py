@@ -210,7 +210,7 @@ running = st.builds(
 
 @given(
     st.lists(st.tuples(jobs, running), max_size=250),
-    st.lists(st.builds(Failure, jobs, st.text("abc ", max_size=200)), max_size=6),
+    st.lists(st.builds(Failure, jobs, st.text("abc \n", max_size=200)), max_size=6),
     st.builds(Outlook, st.none() | st.floats(0, 1e7), st.integers(0, 9), st.booleans()),
     st.integers(20, 200),
     st.integers(1, 50),

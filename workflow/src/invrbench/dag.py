@@ -22,6 +22,7 @@ from invrbench.digest import digest_value, md5_file, write_json
 from invrbench.errors import ConditionsError, InvrError
 from invrbench.metrics.trunk import find_trunk
 from invrbench.results import drift, frames, paths
+from invrbench.results.announcing import Watch, watch
 from invrbench.results.grants import visible_devices
 from invrbench.results.handover import hand_over, take_over
 from invrbench.results.hold import hold_tree
@@ -39,7 +40,6 @@ from invrbench.results.records import (
     usable_cores,
 )
 from invrbench.results.redecode import Wanted, wanted
-from invrbench.results.terminal import Watch, watch
 from invrbench.results.times import RECORD as TIMES
 from invrbench.results.times import REPEATS, timing_key
 

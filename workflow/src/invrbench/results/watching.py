@@ -329,7 +329,7 @@ def lines(view: View, now: float, *, width: int, height: int) -> list[str]:
     if len(shown) < len(ranked):
         told.append(f"  and {len(ranked) - len(shown)} more")
     told += [f"failed: {each.job.rule} {each.job.name}: {each.reason}" for each in failures]
-    return [_cut(line, width) for line in told[:height]]
+    return [_cut(" ".join(line.splitlines()).rstrip(), width) for line in told[:height]]
 
 
 def _bar(view: View, now: float, width: int) -> str:

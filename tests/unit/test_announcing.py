@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from invrbench.results.announcing import Announcer, watch
 from invrbench.results.planning import load_plan
-from invrbench.results.terminal import Announcer, watch
 from invrbench.results.watching import Board
 from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
