@@ -1,6 +1,7 @@
 """What a person sees of a run: in a terminal, in a log, and after Ctrl-C."""
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,29 @@ FAILED = [
     "the arithmetic coder ran out of symbols",
     "Repeat it with: invrbench decode results/bikes-tiny/breaks/any/bits2/s0 --ctc little",
 ]
+
+CHATTY = """
+import subprocess, sys
+from invrbench.results.terminal import Terminal
+from invrbench.results.watching import Outlook, View
+
+class Board:
+    def view(self):
+        {view}
+
+screen = Terminal(Board(), is_coloured=False)
+screen.start()
+both = "(sys.stdout, sys.stderr)[i % 2]"
+child = f"import sys; [print(i, file={{both}}, flush=True) for i in range(3000)]"
+subprocess.run([sys.executable, "-c", child])
+subprocess.run(["printf", "no end of line"])
+screen.stop()
+print("all over")
+"""
+VIEWS = {
+    "whole": "return View('mini', 9, 1, 1.0, (), (), Outlook(60.0))",
+    "broken": "raise ValueError('a bug of the view')",
+}
 
 
 @pytest.fixture
@@ -150,3 +174,18 @@ def test_who_asks_for_snakemakes_lines_gets_them(bench: Bench) -> None:
     done = bench.snakemake("all", "--printshellcmds", "--config", "ctc=little", "only=base")
     assert done.returncode == 0, done.stderr
     assert "Finished jobid" in done.stderr and "jobs done" not in done.stderr
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_what_jobs_write_is_on_the_screen_whole_and_in_order(view: str, tmp_path: Path) -> None:
+    program = CHATTY.format(view=VIEWS[view])
+    shown = Screened([sys.executable, "-c", program], cwd=tmp_path, env=dict(os.environ))
+    assert shown.end() == 0
+    told = [line for line in shown.history.splitlines() if line]
+    shown.close()
+    if view == "broken":
+        (note,) = (line for line in told if "the view of this run ended" in line)
+        assert "a bug of the view" in note
+        told.remove(note)
+    assert told[:3000] == [*map(str, range(3000))]
+    assert "".join(told[3000:]) == "no end of lineall over"
