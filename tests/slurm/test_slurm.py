@@ -63,7 +63,8 @@ def test_tables_of_a_cluster_are_those_of_one_machine(tmp_path: Path) -> None:
         (bench.root / "ctc" / "reduced.yaml").write_text(CONDITIONS)
     on_slurm = run_on_slurm(there, "reduced")
     assert on_slurm.returncode == 0, on_slurm.stdout + on_slurm.stderr
-    assert (on_slurm.stdout + on_slurm.stderr).count("submitted with SLURM jobid") == 16
+    logs = [log.read_text() for log in (there.root / ".snakemake" / "log").glob("*.log")]
+    assert "".join(logs).count("submitted with SLURM jobid") == 16
     local = here.run_all("reduced")
     assert local.returncode == 0, local.stdout + local.stderr
     for name in ("points.tsv", "bd.tsv"):

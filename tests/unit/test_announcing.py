@@ -144,6 +144,8 @@ def test_of_a_group_that_failed_the_job_with_a_reason_is_told(
     ours.emit(fail(5))
     told = capsys.readouterr().err
     assert told.count("failed:") == 1 and "results/.slurm/77.log" in told
+    (own,) = board.view().told_failures
+    assert own.job.rule == "decode"
     assert [each.reason for each in board.view().failures] == [
         "net: decode exited with status 3", "its group failed"
     ]  # fmt: skip

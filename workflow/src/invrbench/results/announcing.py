@@ -109,13 +109,13 @@ class Announcer(logging.Handler):
             return
         logs, has_reason = self._groups.pop(number, ((), False))
         found = reason_of(self._board.root, job)
-        said = "its group failed" if has_reason else getattr(record, "rule_msg", None)
-        reason = found or str(said or "no reason recorded")
+        is_of_another = has_reason and found is None
+        said = "its group failed" if is_of_another else getattr(record, "rule_msg", None)
         job = replace(job, logs=tuple(getattr(record, "log", None) or job.logs) + logs)
-        failure = Failure(job, reason)
+        failure = Failure(job, found or str(said or "no reason recorded"), is_of_another)
         self._board.fail(number, failure)
         is_told = found is not None and not self._is_elsewhere  # by the verb, on standard error
-        if not is_told and (found or not has_reason):
+        if not is_told and not is_of_another:
             self._write(_failed(failure))
 
     def _is_known(self, message: str) -> bool:
@@ -173,10 +173,11 @@ class Watch:
         logger.addHandler(self._default)
         self._screen.stop()
         view = self._board.view()
+        failures = view.told_failures
         told = [f"{counts(view)}, in {span(view.seconds)}"]
-        told += map(_failed, view.failures[:_LISTED])
-        if len(view.failures) > _LISTED:
-            told.append(f"and {len(view.failures) - _LISTED} more, see the report")
+        told += map(_failed, failures[:_LISTED])
+        if len(failures) > _LISTED:
+            told.append(f"and {len(failures) - _LISTED} more, see the report")
         with contextlib.suppress(OSError):
             sys.stderr.write("\n".join(told) + "\n")
             sys.stderr.flush()

@@ -43,10 +43,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed, and why."""
+    """A job that failed, and why; on a cluster a group fails with one of its jobs."""
 
     job: Job
     reason: str
+    is_of_another: bool = False  # of a job of its group
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class View:
     failures: tuple[Failure, ...]
     outlook: Outlook
     is_elsewhere: bool = False
+
+    @property
+    def told_failures(self) -> tuple[Failure, ...]:
+        """Failures that have a reason of their own."""
+        return tuple(each for each in self.failures if not each.is_of_another)
 
 
 def name_of(wildcards: Mapping[str, str]) -> str:
@@ -319,7 +325,7 @@ def sentence(view: View, now: float) -> str:
 
 def lines(view: View, now: float, *, width: int, height: int) -> list[str]:
     """Where a run stands, in lines of at most ``width`` columns, at most ``height`` of them."""
-    failures = view.failures[-_FAILURES:]
+    failures = view.told_failures[-_FAILURES:]
     room = max(0, min(_ROWS, height - 2 - len(failures)))
     # what ends last decides the end; the others in the order they began
     ranked = sorted(view.running, key=lambda each: (each[0].rule != "fit", -(each[1].left or 0)))
