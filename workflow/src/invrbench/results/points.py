@@ -110,14 +110,13 @@ class _Verdict(Exception):  # noqa: N818 - carries a status to the row, no error
 
 def _current(path: Path, key: str, verb: str) -> Row:
     """The record at ``path`` if it is the one expected, else the verdict on the point."""
-    failed = failure_of(path, key)
     try:
         record = read_record(path)
     except RecordError as error:
         raise _Verdict("failed", f"{verb}: record unusable ({_first(error)})") from None
     if record is not None and record.get("key") == key:
         return record
-    if failed:
+    if failed := failure_of(path, key):
         raise _Verdict("failed", failed)
     if record is not None:
         raise _Verdict("stale", f"{verb}: {STALE}")
