@@ -332,6 +332,7 @@ def main(job: FitJob) -> None:
             most = seen_weights(model, batches[index], parameters.prune_rays)
             kept = seen_points(most, least=parameters.prune_weight, voxels=parameters.most_voxels)
             held.append(refined(model, kept, sizes, parameters).cpu())
+    rays = view_rays(views.views[0], torch.device("cpu"))
     structure = Structure(
         size_x=sizes[0],
         size_y=sizes[1],
@@ -347,7 +348,7 @@ def main(job: FitJob) -> None:
         scene,
         {"mask": masks.astype(np.int32)} | tensors,
         structure.to_header(),
-        macs_per_pixel=_macs_per_pixel(held[0], views),
+        macs_per_pixel=macs_of_rays(held[0], rays) / len(rays),
     )
 
 
@@ -363,13 +364,12 @@ def _needed(parameters: Parameters, scene: SceneFormat) -> int:
 
 
 @torch.inference_mode()
-def _macs_per_pixel(model: VoxelField, views: TrainViews) -> float:
-    """Multiply-accumulates of a pixel of the first view: 8 points by density, or by all values."""
-    rays = view_rays(views.views[0], torch.device("cpu"))
+def macs_of_rays(model: VoxelField, rays: Rays) -> int:
+    """Multiply-accumulates of rays: 8 points by density, or by all values and their harmonics."""
     samples = model.look(rays)
     seen = int((samples.seen_with > LEAST_WEIGHT).sum())
     colour = 3 * model.bands**2
-    return (8 * len(samples.positions) + (8 + 1) * colour * seen) / len(rays)
+    return 8 * len(samples.positions) + (8 + 1) * colour * seen
 
 
 if __name__ == "__main__":

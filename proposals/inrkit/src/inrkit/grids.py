@@ -86,6 +86,7 @@ class DenseGrid(nn.Module):
     def __init__(self, sizes: tuple[int, ...], channels: int, *, start: float = 0.0) -> None:
         super().__init__()
         self.sizes = sizes
+        self.corners = 2 ** len(sizes)
         self.table = nn.Parameter(torch.full((math.prod(sizes), channels), start))
 
     def forward(self, positions: Tensor) -> Tensor:
@@ -154,6 +155,7 @@ class HashGrid(nn.Module):
 
     def __init__(self, *, levels: int, channels: int, table: int, least: int, most: int) -> None:
         super().__init__()
+        self.corners = 8
         self.sizes = level_sizes(levels=levels, least=least, most=most, table=table)
         growth = math.exp(math.log(most / least) / max(levels - 1, 1))
         self.scales = [_scale(least, growth, level) for level in range(levels)]

@@ -53,18 +53,23 @@ def parameter_count(*modules: nn.Module) -> int:
 
 
 def macs_of(module: nn.Module, *inputs: Tensor) -> int:
-    """Multiply-accumulates of one call of ``module``: its convolutions and linear maps."""
-    total = 0
+    """Multiply-accumulates of one call of ``module``.
 
-    def count(layer: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal total
-        weight = layer.weight
-        per_value = weight[0].numel() if isinstance(weight, Tensor) else 0
-        total += output.numel() * per_value
+    Those of matrix products and convolutions are counted by torch's FLOP counter. Reading a table
+    by interpolation takes one for each corner of each value: modules that do it have a number
+    ``corners``.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
 
-    kinds = (nn.Conv2d, nn.Linear)
-    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, kinds)]
-    module(*inputs)
+    read = 0
+
+    def count(table: nn.Module, _: object, output: Tensor) -> None:
+        nonlocal read
+        read += output.numel() * int(table.corners)  # type: ignore[arg-type]
+
+    hooks = [m.register_forward_hook(count) for m in module.modules() if hasattr(m, "corners")]
+    with FlopCounterMode(display=False) as counter:
+        module(*inputs)
     for hook in hooks:
         hook.remove()
-    return total
+    return int(counter.get_total_flops() // 2) + read
