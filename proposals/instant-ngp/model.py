@@ -32,7 +32,7 @@ def small_network(inputs: int, width: int, outputs: int, *, hidden: int) -> nn.S
     """Linear maps without bias, ReLU between them; Xavier's uniform distribution at the start."""
     layers: list[nn.Module] = []
     for _ in range(hidden):
-        layers += [nn.Linear(inputs, width, bias=False), nn.ReLU()]
+        layers += [nn.Linear(inputs, width, bias=False), nn.ReLU(inplace=True)]
         inputs = width
     network = nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=False))
     for layer in network[::2]:

@@ -47,9 +47,9 @@ def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
     """Two hidden ReLU layers."""
     return nn.Sequential(
         nn.Linear(inputs, width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(width, width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(width, outputs),
     )
 

@@ -54,9 +54,9 @@ class AppearanceNetwork(nn.Module):
         width = structure.width
         self.layers = nn.Sequential(
             nn.Linear(inputs, width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(width, width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(width, 3),
         )
         nn.init.zeros_(self.layers[-1].bias)

@@ -264,6 +264,40 @@ def test_the_papers_hash_tables_hold_12_196_240_values() -> None:
     assert [len(table) for table in grid.tables] == [64, 256, 256, 256]
 
 
+def test_corners_are_summed_in_the_order_that_bitstreams_were_decoded_in() -> None:
+    """Bit for bit: sums of other orders would change the frames of bitstreams at large."""
+    positions = torch.rand(9000, 3, generator=torch.Generator().manual_seed(1)) * 1.1 - 0.05
+    positions[:9] = 1.0
+    volume = DenseGrid((5, 2, 7), 3)
+    torch.nn.init.normal_(volume.table)
+    rows = torch.zeros(len(positions), 8, dtype=torch.long)
+    weights = torch.ones(len(positions), 8)
+    for corner in range(8):
+        for axis, size in enumerate(volume.sizes):
+            place = positions[:, axis].clamp(0, 1) * (size - 1)
+            low = place.floor().clamp(max=size - 2)
+            is_high = corner >> axis & 1  # the first axis changes fastest
+            rows[:, corner] = rows[:, corner] * size + low.long() + is_high
+            weights[:, corner] *= place - low if is_high else 1 - (place - low)
+    assert torch.equal(volume(positions), interpolate(volume.table, rows, weights))
+    grid = HashGrid(levels=3, channels=2, table=2**10, least=4, most=32)
+    read = []
+    for table, scale, (points, count) in zip(grid.tables, grid.scales, grid.sizes, strict=True):
+        place = positions.clamp(0, 1) * scale + 0.5
+        low = place.floor()
+        for corner in range(8):  # the last axis changes fastest
+            high = torch.tensor([corner >> 2, corner >> 1 & 1, corner & 1])
+            x, y, z = (low.long() + high).unbind(dim=1)
+            if points**3 <= count:
+                rows[:, corner] = (x + y * points + z * points**2) % count
+            else:
+                rows[:, corner] = (x ^ y * 2_654_435_761 ^ z * 805_459_861) % count
+            share = torch.where(high > 0, place - low, 1 - (place - low))
+            weights[:, corner] = share[:, 0] * share[:, 1] * share[:, 2]
+        read.append(interpolate(table, rows, weights))
+    assert torch.equal(grid(positions), torch.cat(read, dim=1))
+
+
 def test_a_level_of_the_hash_grid_reads_the_eight_corners_by_hand() -> None:
     grid = HashGrid(levels=1, channels=1, table=2**6, least=9, most=9)  # 9³ > 64: hashed
     with torch.no_grad():

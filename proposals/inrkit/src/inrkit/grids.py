@@ -4,8 +4,9 @@ All of them go through :func:`interpolate`, whose gradient is summed in one orde
 Positions lie in [0, 1]; those beyond are moved to the border.
 """
 
-import itertools
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 FEW_CHANNELS = 4  # up to here a histogram per channel sums gradients faster than index_add_
-PRIMES = (1, 2_654_435_761, 805_459_861)
+# 1, 2654435761 and 805459861 as int32, whose low bits are the same
+PRIMES = (1, 2_654_435_761 - 2**32, 805_459_861)
+CHUNK = 8192  # positions whose corners stay in a core's cache
 
 
 class _Interpolation(torch.autograd.Function):
@@ -52,11 +55,49 @@ def interpolate(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         table: float32 (R, C).
-        rows: int64 (N, K).
+        rows: int32 or int64 (N, K).
         weights: float32 (N, K), without gradient.
     """
     read: Tensor = _Interpolation.apply(table, rows, weights)
     return read
+
+
+@dataclass(frozen=True)
+class Between:
+    """Where N positions lie between the points of one axis.
+
+    Args:
+        points: on either side, int64 (2, N).
+        shares: their linear weights, (2, N).
+    """
+
+    points: Tensor
+    shares: Tensor
+
+    @classmethod
+    def of(cls, positions: Tensor, size: int) -> "Between":
+        """Positions (N,) in [0, 1] of an axis of ``size`` points, the first at 0, the last at 1."""
+        place = positions.clamp(0, 1) * (size - 1)
+        low = place.floor().clamp_(max=max(size - 2, 0))
+        share = place - low
+        start = low.long()
+        end = (start + 1).clamp_(max=size - 1)
+        return cls(torch.stack([start, end]), torch.stack([1 - share, share]))
+
+
+def between_points(positions: Tensor, sizes: tuple[int, ...]) -> list[Between]:
+    """Where positions (N, D) lie on every axis of a grid of ``sizes`` points."""
+    return [Between.of(positions[:, axis], size) for axis, size in enumerate(sizes)]
+
+
+def corners_of(axes: Sequence[Between], sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Rows (N, 2^D) of a dense table and their weights, of places on D axes."""
+    rows, weights = axes[0].points, axes[0].shares
+    for axis, size in zip(axes[1:], sizes[1:], strict=True):
+        rows = (rows * size + axis.points[:, None]).flatten(0, 1)
+        weights = (weights * axis.shares[:, None]).flatten(0, 1)
+    # corners lie in the last axis from here on: a CPU works faster on long runs of numbers
+    return torch.stack(rows.unbind(), dim=1), torch.stack(weights.unbind(), dim=1)
 
 
 def corners(positions: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -64,17 +105,7 @@ def corners(positions: Tensor, sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 
     The table holds ``sizes`` points per axis, row-major, the first at 0 and the last at 1.
     """
-    rows = torch.zeros(len(positions), 1, dtype=torch.long, device=positions.device)
-    weights = torch.ones(len(positions), 1, device=positions.device)
-    for axis, size in enumerate(sizes):
-        place = positions[:, axis].clamp(0, 1) * (size - 1)
-        low = place.floor().clamp(max=max(size - 2, 0))
-        share = (place - low)[:, None]
-        start = low.long()[:, None]
-        end = (start + 1).clamp(max=size - 1)
-        rows = torch.cat([rows * size + start, rows * size + end], dim=1)
-        weights = torch.cat([weights * (1 - share), weights * share], dim=1)
-    return rows, weights
+    return corners_of(between_points(positions, sizes), sizes)
 
 
 class DenseGrid(nn.Module):
@@ -89,10 +120,13 @@ class DenseGrid(nn.Module):
         self.corners = 2 ** len(sizes)
         self.table = nn.Parameter(torch.full((math.prod(sizes), channels), start))
 
-    def forward(self, positions: Tensor) -> Tensor:
-        """Values (N, C) at positions (N, D) in [0, 1]^D."""
-        rows, weights = corners(positions, self.sizes)
-        return interpolate(self.table, rows, weights)
+    def forward(self, positions: Tensor | Sequence[Between]) -> Tensor:
+        """Values (N, C) at positions (N, D) in [0, 1]^D, or at places on the D axes."""
+        if isinstance(positions, Tensor):
+            axes: Sequence[Between] = between_points(positions, self.sizes)
+        else:
+            axes = positions
+        return interpolate(self.table, *corners_of(axes, self.sizes))
 
     def as_volume(self) -> Tensor:
         """The values as (C, *sizes)."""
@@ -165,27 +199,44 @@ class HashGrid(nn.Module):
 
     def forward(self, positions: Tensor) -> Tensor:
         """Features, coarsest level first."""
-        positions = positions.clamp(0, 1)
+        positions = positions.clamp(0, 1).T.contiguous()
         read = []
         for table, scale, (points, rows) in zip(self.tables, self.scales, self.sizes, strict=True):
-            places = positions * scale + 0.5
-            low = places.floor()
-            share = places - low
-            start = low.long()
-            is_dense = points**3 <= rows
-            factors = (1, points, points**2) if is_dense else PRIMES
-            axis = [
-                (start[:, a] * factor, (start[:, a] + 1) * factor)
-                for a, factor in enumerate(factors)
-            ]
-            weight = [(1 - share[:, a], share[:, a]) for a in range(3)]
-            chosen, weights = [], []
-            for i, j, k in itertools.product((0, 1), repeat=3):
-                if is_dense:
-                    # positions at 1 reach one point beyond, as in tiny-cuda-nn they wrap around
-                    chosen.append((axis[0][i] + axis[1][j] + axis[2][k]) % rows)
-                else:
-                    chosen.append((axis[0][i] ^ axis[1][j] ^ axis[2][k]) & (rows - 1))
-                weights.append(weight[0][i] * weight[1][j] * weight[2][k])
-            read.append(interpolate(table, torch.stack(chosen, 1), torch.stack(weights, 1)))
+            chosen, weights = _hashed_corners(positions, scale, points=points, rows=rows)
+            read.append(interpolate(table, chosen, weights))
         return torch.cat(read, dim=1)
+
+
+def _hashed_corners(
+    positions: Tensor, scale: float, *, points: int, rows: int
+) -> tuple[Tensor, Tensor]:
+    """Rows (N, 8), int32, and weights of the corners around positions (3, N) of one level.
+
+    A CPU works on some at a time, which stay in its cache, and on long runs of numbers: the eight
+    corners are turned to the last axis at the end.
+    """
+    count = positions.shape[1]
+    chosen = torch.empty(count, 8, dtype=torch.int32, device=positions.device)
+    weights = torch.empty(count, 8, device=positions.device)
+    is_dense = points**3 <= rows
+    factors = (1, points, points**2) if is_dense else PRIMES
+    step = CHUNK if positions.device.type == "cpu" else max(count, 1)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        places = positions[:, part] * scale + 0.5
+        low = places.floor()
+        share = places - low
+        near = torch.stack([1 - share, share])
+        both = low.int() + torch.tensor([[[0]], [[1]]], dtype=torch.int32, device=low.device)
+        x, y, z = (both[:, axis] * factor for axis, factor in enumerate(factors))
+        if is_dense:
+            # positions at 1 reach one point beyond, as in tiny-cuda-nn they wrap around: where
+            # row − rows is negative, its sign is a mask that brings rows back
+            row = (x[:, None] + y).flatten(0, 1)[:, None] + z - rows
+            row += (row >> 31) & rows
+        else:
+            row = ((x[:, None] ^ y).flatten(0, 1)[:, None] ^ z) & (rows - 1)
+        weight = (near[:, 0, None] * near[:, 1]).flatten(0, 1)[:, None] * near[:, 2]
+        torch.stack(row.flatten(0, 1).unbind(), dim=1, out=chosen[part])
+        torch.stack(weight.flatten(0, 1).unbind(), dim=1, out=weights[part])
+    return chosen, weights

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from inrkit.grids import DenseGrid, resized, total_variation
+from inrkit.grids import DenseGrid, between_points, resized, total_variation
 from inrkit.views import Bounds
 
 PLANES = ((0, 1), (0, 2), (1, 2))
@@ -101,10 +101,11 @@ class VmFactors(Factors):
 
     def forward(self, positions: Tensor) -> Tensor:
         """Products (N, Σ ranks) at positions (N, 3)."""
+        axes = between_points(positions, self.sizes)
         read = []
         for k, plane, line in zip(self.held, self.planes, self.lines, strict=True):
-            across = plane(positions[:, PLANES[k]])
-            read.append(across * line(positions[:, LINES[k], None]))
+            across = plane([axes[axis] for axis in PLANES[k]])
+            read.append(across * line([axes[LINES[k]]]))
         return torch.cat(read, dim=1)
 
     def _grids(self) -> Iterator[tuple[DenseGrid, tuple[int, ...]]]:
