@@ -1,16 +1,16 @@
 """Throughput of every proposal's training step and decoder, against a plain step and arithmetic.
 
-    python tests/bench/throughput.py [--only siren,nerv] [--seconds 1] [--rounds 3]
+    python tests/bench/throughput.py [--only siren,nerv] [--budget quick] [--threads 1] [--papers]
 
-The fits are those of ``ctc/zoo.yaml`` under the budget ``quick`` (and three of the papers' own, on
-720p); each is run to its end on two threads, encoded and decoded. Then the same process makes its
-last steps again: as shipped, and plainly (float32, contiguous tensors, Adam without fused kernels,
-gradients by autograd alone, SSIM by pytorch-msssim), in turn, fastest of the rounds. Decoders run
-with one thread, as always. Prints the table of ``README.md``, then the limits:
+The fits are those of ``ctc/zoo.yaml`` (with ``--papers`` three of the papers' own, on 720p); each is
+run to its end, encoded and decoded. Then the same process makes its last steps again: as shipped,
+and plainly (float32, contiguous tensors, Adam without fused kernels, gradients by autograd alone,
+SSIM by pytorch-msssim), in turn, the fastest of the rounds. Decoders run with one thread, as
+always. With one thread CPU seconds are counted, with more of them wall seconds.
 
-* of a step, its forward pass's multiply-accumulates (torch's FLOP counter) times 3 over the rate of
-  a large matrix product on two threads, in the step's precision;
-* of a decoder, its own MAC/pixel over the rate of a large float32 product on one thread.
+Prints the tables of ``README.md``. The peak, of which shares are given, is the best rate of a large
+matrix product or convolution; a step takes 3 times the multiply-accumulates of its forward pass
+(torch's FLOP counter), in its own precision; a decoder those that its encoder notes, in float32.
 
 Whoever reads tables rather than multiplies is bound by memory: the limit is then far off.
 """
@@ -23,7 +23,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +37,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 STILL, CLIP = "bikes-still", "bunny-mini@0+32"
 SCENE, MOVING = "ballcourt.v03v08@0+1", "ballcourt.v03v08@0+4"
 RENDERED_VIEWS = 2
-THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Case:
         sequence: with its cut.
         unit: what throughput counts: frames, pixels or rays.
         point: parameters of the bitstream that is decoded.
-        budget: of the fit.
+        budget: of the fit; the one asked for by default.
         steps: of the fit; the budget's own by default.
     """
 
@@ -59,7 +58,7 @@ class Case:
     sequence: str
     unit: str
     point: tuple[tuple[str, Any], ...] = (("qp", -38),)
-    budget: str = "quick"
+    budget: str = ""
     steps: int | None = None
 
     @property
@@ -86,6 +85,8 @@ CASES = (
     Case("d-nerf", "s", MOVING, "ray"),
     Case("dynerf", "s", MOVING, "ray"),
     Case("mixvoxels", "s", MOVING, "ray"),
+)
+PAPERS = (
     Case("nerv", "bunny-s", "bunny@0+8", "frame", budget="paper", steps=4),
     Case("hnerv", "s150", "bunny-1280x640@0+8", "frame", budget="paper", steps=4),
     Case("ffnerv", "representation", "bunny@0+8", "frame", budget="paper", steps=4),
@@ -116,7 +117,7 @@ class Timed:
     decoded_macs: float
 
 
-def job_fields(case: Case) -> dict[str, Any]:
+def job_fields(case: Case, *, threads: int = 1) -> dict[str, Any]:
     """What fit and encode are told of a case's source and parameters."""
     subprocess.run(["invrbench", "source", case.sequence], cwd=REPOSITORY, check=True)
     source = find_source(REPOSITORY, case.sequence)
@@ -134,7 +135,7 @@ def job_fields(case: Case) -> dict[str, Any]:
         "budget": case.budget,
         "seed": 0,
         "device": "cpu",
-        "threads": THREADS,
+        "threads": threads,
     }
 
 
@@ -176,12 +177,12 @@ def run_beside(command: list[str], codec: Path, folder: Path, *, threads: int) -
     return done.stdout
 
 
-def timed(case: Case, place: Path, *, seconds: float, rounds: int) -> Timed:
+def timed(case: Case, place: Path, *, threads: int, seconds: float, rounds: int) -> Timed:
     """Fit, encode and decode a case in ``place``, and time its steps and its decoder."""
-    fields = job_fields(case)
+    fields = job_fields(case, threads=threads)
     fit = folder_with(place / "fit", fields | {"verb": "fit", "checkpoint": str(place / "kept")})
     (place / "kept").mkdir()
-    steps = stopwatch("fit", case.codec, fit, threads=THREADS, seconds=seconds, rounds=rounds)
+    steps = stopwatch("fit", case.codec, fit, threads=threads, seconds=seconds, rounds=rounds)
     point = manifest_of(case).parameters | dict(case.point)
     encode = folder_with(
         place / "encode",
@@ -238,8 +239,8 @@ def manifest_of(case: Case) -> Manifest:
 
 def row(case: Case, found: Timed, peaks: dict[str, dict[str, float]]) -> str:
     """A line of the table."""
-    limit = 3 * found.macs / peaks["two"][found.precision]
-    of_decoder = found.decoded_macs / peaks["one"]["fp32"]
+    limit = 3 * found.macs / peaks["step"][found.precision]
+    of_decoder = found.decoded_macs / peaks["decoder"]["fp32"]
     cells = [
         case.name,
         case.unit,
@@ -277,33 +278,37 @@ def main() -> None:
     parser.add_argument("--only", help="codecs, by name")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget", default="quick", help="of the fits")
+    parser.add_argument("--threads", type=int, default=1, help="of the steps")
+    parser.add_argument("--papers", action="store_true", help="the papers' networks on 720p")
     given = parser.parse_args()
-    chosen = [case for case in CASES if not given.only or case.codec in given.only.split(",")]
-    processor = platform.processor() or platform.machine()
+    cases = PAPERS if given.papers else [replace(case, budget=given.budget) for case in CASES]
+    chosen = [case for case in cases if not given.only or case.codec in given.only.split(",")]
     print(
-        f"{date.today()}, {processor}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"torch {version('torch')}, numpy {version('numpy')}"
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, torch {version('torch')}, numpy {version('numpy')}"
     )
     with tempfile.TemporaryDirectory() as folder:
         peaks = {
             name: stopwatch("peak", "siren", Path(folder), threads=threads, seconds=3, rounds=1)
-            for name, threads in (("two", THREADS), ("one", 1))
+            for name, threads in (("step", given.threads), ("decoder", 1))
         }
-    print(
-        "Peak, 10⁹ multiply-accumulates/s: "
-        + "; ".join(
-            f"{name} thread{'s' * (name == 'two')} {precision} {value / 1e9:.0f}"
-            for name, found in peaks.items()
-            for precision, value in found.items()
-        )
-    )
+    of_step = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peaks["step"].items())
+    of_decoder = f"{peaks['decoder']['fp32'] / 1e9:.0f}"
+    print(f"Peak in 10⁹ MAC/s: {of_step} on {given.threads} thread(s), decoder {of_decoder}")
     print(
         "\n| fit | unit | precision | ms/step | units/s | plain / shipped | 10⁶ MAC/step "
         "| % of peak | decoder: units/s | % of peak |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for case in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            found = timed(case, Path(folder), seconds=given.seconds, rounds=given.rounds)
+            found = timed(
+                case,
+                Path(folder),
+                threads=given.threads,
+                seconds=given.seconds,
+                rounds=given.rounds,
+            )
         print(row(case, found, peaks), flush=True)
 
 
