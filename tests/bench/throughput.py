@@ -2,11 +2,11 @@
 
     python tests/bench/throughput.py [--only siren,nerv] [--budget quick] [--threads 1] [--papers]
 
-The fits are those of ``ctc/zoo.yaml`` (with ``--papers`` three of the papers' own, on 720p); each is
-run to its end, encoded and decoded. Then the same process makes its last steps again: as shipped,
-and plainly (float32, contiguous tensors, Adam without fused kernels, gradients by autograd alone,
-SSIM by pytorch-msssim), in turn, the fastest of the rounds. Decoders run with one thread, as
-always. With one thread CPU seconds are counted, with more of them wall seconds.
+The fits are those of ``ctc/zoo.yaml`` (with ``--papers`` three of the papers' own, on 720p); each
+is run to its end, encoded and decoded. Then the same process makes its last steps again: as
+shipped, and plainly (float32, contiguous tensors, Adam without fused kernels, gradients by
+autograd alone, SSIM by pytorch-msssim), in turn, the fastest of the rounds. Decoders run with one
+thread, as always. With one thread CPU seconds are counted, with more of them wall seconds.
 
 Prints the tables of ``README.md``. The peak, of which shares are given, is the best rate of a large
 matrix product or convolution; a step takes 3 times the multiply-accumulates of its forward pass
@@ -183,7 +183,7 @@ def timed(case: Case, place: Path, *, threads: int, seconds: float, rounds: int)
     fit = folder_with(place / "fit", fields | {"verb": "fit", "checkpoint": str(place / "kept")})
     (place / "kept").mkdir()
     steps = stopwatch("fit", case.codec, fit, threads=threads, seconds=seconds, rounds=rounds)
-    point = manifest_of(case).parameters | dict(case.point)
+    point = {**manifest_of(case).parameters, **dict(case.point)}
     encode = folder_with(
         place / "encode",
         fields

@@ -152,6 +152,31 @@ def test_frames_are_scaled_by_their_peak_and_padded_by_their_border() -> None:
     assert frames.padded(taken)[1].min() == 1
 
 
+@pytest.mark.parametrize("size", [(24, 30), (9, 14), (11, 5)])
+def test_the_gradient_of_ssim_is_that_of_its_definition_in_float64(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    target = torch.rand(2, 3, *size, generator=generator)
+    predicted = torch.rand(2, 6, *size, generator=generator, requires_grad=True)
+    weights = torch.tensor([0.7, -1.3])
+    (found,) = torch.autograd.grad((weights * ssim(predicted, target)).sum(), predicted)
+    sides = [torch.arange(min(11, side)).double() - (min(11, side) - 1) / 2 for side in size]
+    down, across = ((-(place**2) / 4.5).exp() for place in sides)
+    window = torch.outer(down / down.sum(), across / across.sum())
+
+    def mean(pictures: torch.Tensor) -> torch.Tensor:
+        return nn.functional.conv2d(pictures, window.repeat(3, 1, 1, 1), groups=3)
+
+    y, expected = target.double(), torch.zeros(())
+    for weight, x in zip(weights, predicted.double().split(3, dim=1), strict=True):
+        variances = [mean(z * z) - mean(z) ** 2 for z in (x, y)]
+        alike = (2 * mean(x) * mean(y) + 1e-4) * (2 * (mean(x * y) - mean(x) * mean(y)) + 9e-4)
+        unlike = (mean(x) ** 2 + mean(y) ** 2 + 1e-4) * (sum(variances) + 9e-4)
+        expected = expected + weight * (alike / unlike).mean()
+    (by_definition,) = torch.autograd.grad(expected, predicted)
+    assert by_definition.abs().max() > 1e-4
+    torch.testing.assert_close(found, by_definition, rtol=1e-3, atol=1e-7)
+
+
 def test_ssim_agrees_with_pytorch_msssim() -> None:
     from pytorch_msssim import ssim as reference
 

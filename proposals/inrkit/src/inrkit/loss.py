@@ -5,6 +5,7 @@ against (N, 3, H, W) gives K values. On small frames the time goes into the numb
 """
 
 import functools
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,20 +25,51 @@ def ssim(predicted: Tensor, target: Tensor) -> Tensor:
     """Structural similarity of K predictions, (K,): the mean over frames, channels and windows.
 
     Gaussian window 11×11 (smaller in smaller pictures) that must lie inside the picture, σ 1.5,
-    K 0.01 and 0.03, peak 1; computed in float32 whatever the input.
+    K 0.01 and 0.03, peak 1; computed in float32 whatever the input. The target has no gradient.
     Source: Wang et al., Image Quality Assessment, IEEE TIP 2004, equation 13.
     """
-    predicted, target = predicted.float(), target.float()
-    products = [predicted, predicted.square(), predicted * _match(target, predicted)]
+    target = target.float()
     with torch.autocast(predicted.device.type, enabled=False):
-        mean_p, square_p, product = _blur(torch.cat(products, dim=1)).chunk(3, dim=1)
-        mean_t, square_t = _blur(torch.cat([target, target.square()], dim=1)).chunk(2, dim=1)
-    mean_t, square_t = _match(mean_t, mean_p), _match(square_t, mean_p)
-    c1, c2 = 0.01**2, 0.03**2
-    means = mean_p * mean_t
-    squares = mean_p.square() + mean_t.square()
-    similar = (2 * means + c1) * (2 * (product - means) + c2)
-    return _mean_of_versions(similar / ((squares + c1) * (square_p + square_t - squares + c2)))
+        versions = torch.split(predicted.float(), target.shape[1], dim=1)
+        return torch.stack([_Similarity.apply(version, target) for version in versions])
+
+
+class _Similarity(torch.autograd.Function):
+    """Mean SSIM with its gradient by hand, found with it: three quarters of autograd's time.
+
+    Of a window's means a, b and mean products, SSIM is n1·n2 / (d1·d2), n1 = 2ab + c1,
+    n2 = 2(E[xy] − ab) + c2, d1 = a² + b² + c1, d2 = E[x²] + E[y²] − a² − b² + c2. The derivatives
+    by a, E[x²] and E[xy] go back through the window, which is symmetric, by the same convolution.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        """The mean over pictures (N, 3, H, W) against others."""
+        moments = _blur(torch.cat([x, y, x.square(), y.square(), x * y], dim=1), _sizes(x))
+        mean_x, mean_y, square_x, square_y, product = moments.chunk(5, dim=1)
+        c1, c2 = 0.01**2, 0.03**2
+        means = mean_x * mean_y
+        squares = mean_x.square() + mean_y.square()
+        n1, n2 = (2 * means).add_(c1), (product - means).mul_(2).add_(c2)
+        d1, d2 = squares + c1, (square_x + square_y).sub_(squares).add_(c2)
+        scale = (d1 * d2).reciprocal_()
+        similar = n1 * n2 * scale
+        by_square = -similar / d2
+        by_product = (n1 * scale).mul_(2)
+        by_mean = (n2 * scale).mul_(2).sub_(by_product).mul_(mean_y)
+        by_mean -= (similar / d1).add_(by_square).mul_(mean_x).mul_(2)
+        ctx.values = similar.numel()
+        ctx.save_for_backward(x, y, torch.cat([by_mean, by_square, by_product], dim=1))
+        return similar.mean()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        """The gradient by the first pictures."""
+        x, y, derivatives = ctx.saved_tensors
+        spread = _blur(derivatives, _sizes(x), is_inside=False)
+        by_mean, by_square, by_product = spread.chunk(3, dim=1)
+        gradient = (2 * by_square).mul_(x).add_(by_mean).addcmul_(by_product, y)
+        return gradient.mul_(upstream / ctx.values), None
 
 
 def _match(target: Tensor, predicted: Tensor) -> Tensor:
@@ -50,17 +82,25 @@ def _mean_of_versions(values: Tensor) -> Tensor:
     return values.mean(dim=(0, 2, 3)).view(-1, 3).mean(dim=1)
 
 
-def _blur(pictures: Tensor) -> Tensor:
-    """Separable Gaussian of every channel, no padding; the window shrinks with the picture.
+def _sizes(pictures: Tensor) -> tuple[int, int]:
+    """Height and width of the window in pictures (…, H, W)."""
+    height, width = pictures.shape[-2:]
+    return min(WINDOW, height), min(WINDOW, width)
 
-    Depthwise and channels-last: 60 times as fast on a CPU as one-channel convolutions.
+
+def _blur(pictures: Tensor, sizes: tuple[int, int], *, is_inside: bool = True) -> Tensor:
+    """Separable Gaussian of every channel, by a window of these sizes.
+
+    The window lies inside the picture, which loses its border; or it takes all places in which it
+    touches the picture, which gives the border back. Depthwise and channels-last: 60 times as fast
+    on a CPU as one-channel convolutions.
     """
-    channels, height, width = pictures.shape[1:]
+    channels = pictures.shape[1]
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    down = _window(min(WINDOW, height), pictures.device).view(1, 1, -1, 1)
-    across = _window(min(WINDOW, width), pictures.device).view(1, 1, 1, -1)
-    for window in (down, across):
-        pictures = F.conv2d(pictures, window.repeat(channels, 1, 1, 1), groups=channels)
+    for shape in ((sizes[0], 1), (1, sizes[1])):
+        window = _window(max(shape), pictures.device).repeat(channels, 1).view(-1, 1, *shape)
+        padding = (0, 0) if is_inside else (shape[0] - 1, shape[1] - 1)
+        pictures = F.conv2d(pictures, window, padding=padding, groups=channels)
     return pictures
 
 
