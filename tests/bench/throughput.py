@@ -248,7 +248,7 @@ def row(case: Case, found: Timed, peaks: dict[str, dict[str, float]]) -> str:
         f"{1000 * found.step:.3g}",
         rate(found.units / found.step),
         f"{found.plain / found.step:.2f}",
-        f"{3e-6 * found.macs:.3g}",
+        f"{3e-6 * found.macs:.1f}" if found.macs else "–",
         percent(limit / found.step),
         rate(found.decoded / found.decode),
         percent(of_decoder / found.decode),
