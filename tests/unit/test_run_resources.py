@@ -146,6 +146,14 @@ def test_jobs_find_the_program_where_no_environment_was_activated(
     assert shutil.which("invrbench") is not None
 
 
+def test_a_run_that_only_dates_files_prepares_no_job(
+    smoke: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["snakemake", "--touch", "--forceall", "all"])
+    Dag(replace(smoke, root=tmp_path), Settings(ctc="smoke")).start(elsewhere=False, jobs=())
+    assert list(tmp_path.iterdir()) == []
+
+
 def broken(folder: Path, error: Exception) -> Path:
     """The record of a step that failed, under the key "key"."""
     failed = folder / "encode.failed.json"
