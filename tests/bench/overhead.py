@@ -2,7 +2,7 @@
 
 Run after `snakemake --cores N all` in the clone that is looked at, alone on the machine:
 
-    python tests/bench/overhead.py [clone] --wall 570.3
+    python tests/bench/overhead.py [clone] --wall 570.3 --cores 2
 
 The records say how long each codec command took and how long each family was measured;
 Snakemake's memory, when each job began and ended. Ideal is the sum of wall times times slots over
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", nargs="?", type=Path, default=Path())
     parser.add_argument("--wall", type=float, required=True, help="seconds the run took")
-    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--cores", type=int, required=True, help="that the run shared")
     given = parser.parse_args()
     own: Counter[str] = Counter()
     of_slots: Counter[str] = Counter()

@@ -89,7 +89,6 @@ from invrbench.results.points import collect_points
 plan = load_plan(Path.cwd(), "scale")
 begin = time.perf_counter()
 rows = collect_points(plan)
-
 assert {row["status"] for row in rows} == {"ok"}, rows[0]
 print(time.perf_counter() - begin)
 """

@@ -65,3 +65,15 @@ def test_a_damaged_memory_is_as_good_as_none(path: Path, tmp_path: Path, content
 
 def test_a_home_that_cannot_be_written_to_stops_nobody(path: Path) -> None:
     assert read(path, Path("/proc/none"))[0] == digest_code(SOURCE)
+
+
+def test_what_another_version_of_the_digest_found_is_not_taken_over(
+    path: Path, tmp_path: Path
+) -> None:
+    first = read(path, tmp_path)
+    held = memory(tmp_path)
+    (md5,) = json.loads(held.read_text())
+    form, rest = held.name.removeprefix("code-").split("-", 1)
+    held.with_name(f"code-{form[::-1]}x-{rest}").write_text(json.dumps({md5: ["other"]}))
+    held.unlink()
+    assert read(path, tmp_path) == first

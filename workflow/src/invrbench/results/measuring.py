@@ -54,7 +54,7 @@ def open_families(root: Path, point: Point) -> tuple[str, ...]:
         is_current = (
             record is not None
             and record["key"] == key
-            and record["inputs"] == inputs(family)
+            and record.get("inputs") == inputs(family)
             and not (has_weights and family == "perceptual" and lacks_weights(record))
         )
         if not is_current:
